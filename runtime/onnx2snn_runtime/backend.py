@@ -1,0 +1,45 @@
+"""What a backend is: a model in, an executable out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy.typing as npt
+import onnx
+
+from onnx2snn_runtime.registry import Registry
+
+
+@dataclass(frozen=True)
+class BackendOptions:
+    """How to execute: onnxruntime execution providers, and threads (0: the backend's default)."""
+
+    providers: tuple[str, ...] = ("CPUExecutionProvider",)
+    threads: int = 0
+
+
+class Executable(Protocol):
+    """A loaded model."""
+
+    def run(
+        self, outputs: Sequence[str], feeds: Mapping[str, npt.NDArray[Any]]
+    ) -> list[npt.NDArray[Any]]:
+        """The named outputs for the given inputs."""
+        ...
+
+
+class Backend(Protocol):
+    """Loads a model."""
+
+    def __call__(self, model: onnx.ModelProto, options: BackendOptions) -> Executable:
+        """An executable of the model.
+
+        Raises:
+            BackendError: the backend cannot execute it here.
+        """
+        ...
+
+
+BACKENDS: Registry[Backend] = Registry("backend", "onnx2snn_runtime.backends")

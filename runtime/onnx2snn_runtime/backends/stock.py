@@ -1,0 +1,53 @@
+"""Stock onnxruntime: the file's own function bodies, nothing of ours in the process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy.typing as npt
+import onnx
+import onnxruntime
+
+from onnx2snn_runtime.backend import BACKENDS, BackendOptions
+from onnx2snn_runtime.errors import BackendError
+
+#: onnxruntime warns that `timesteps` can be overridden, which is its purpose.
+LOG_ERRORS_ONLY = 3
+
+
+class StockExecutable:
+    """A model in an onnxruntime inference session."""
+
+    def __init__(self, model: onnx.ModelProto, options: BackendOptions) -> None:
+        unknown = set(options.providers) - set(onnxruntime.get_available_providers())
+        if unknown:
+            raise BackendError(
+                f"execution provider {', '.join(sorted(unknown))} is not in this onnxruntime",
+                remedy=f"available: {', '.join(onnxruntime.get_available_providers())}",
+            )
+        session_options = onnxruntime.SessionOptions()
+        session_options.log_severity_level = LOG_ERRORS_ONLY
+        session_options.intra_op_num_threads = options.threads
+        try:
+            self._session = onnxruntime.InferenceSession(
+                model.SerializeToString(), session_options, providers=list(options.providers)
+            )
+        except Exception as error:  # onnxruntime's own exceptions share no useful base class
+            raise BackendError(f"onnxruntime cannot load the model: {error}") from error
+
+    def run(
+        self, outputs: Sequence[str], feeds: Mapping[str, npt.NDArray[Any]]
+    ) -> list[npt.NDArray[Any]]:
+        """The named outputs for the given inputs."""
+        try:
+            values: list[npt.NDArray[Any]] = self._session.run(list(outputs), dict(feeds))
+        except Exception as error:  # as above
+            raise BackendError(f"onnxruntime cannot run the model: {error}") from error
+        return values
+
+
+@BACKENDS.register("stock")
+def load(model: onnx.ModelProto, options: BackendOptions) -> StockExecutable:
+    """The model in an onnxruntime session."""
+    return StockExecutable(model, options)

@@ -1,0 +1,226 @@
+"""One object per spiking op: its schema, shapes, NumPy definition and ONNX function body.
+
+Everything that exists of an op is made from its :class:`OpSpec`, so that nothing can disagree
+about a name, an input or a default: the checker schema, shape inference, the page in the
+documentation, the operator of the ONNX reference evaluator, and the model-local function that
+lets stock onnxruntime run the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import parser
+
+from onnx2snn_runtime.registry import Registry
+
+DOMAIN = "org.onnx2snn"
+DOMAIN_VERSION = 1
+
+Array: TypeAlias = npt.NDArray[Any]
+#: One entry per axis: a length, a symbolic name, or None where nothing is known.
+Shape: TypeAlias = tuple[int | str | None, ...]
+AttributeValue: TypeAlias = int | float | str | Sequence[int]
+
+OPS: Registry[OpSpec] = Registry("spiking op", "onnx2snn_runtime.ops")
+
+
+@dataclass(frozen=True)
+class Param:
+    """A formal input or output: ``kind`` is "float" or "int64", ``shape`` is for people."""
+
+    name: str
+    shape: str
+    doc: str
+    kind: str = "float"
+
+
+@dataclass(frozen=True)
+class Attr:
+    """A formal attribute. Without a ``default`` it is required.
+
+    Nodes that we write always carry every attribute: the ONNX reference evaluator does not apply
+    the defaults of model-local functions.
+    """
+
+    name: str
+    kind: str  # "int", "ints" or "string", as in the ONNX text format
+    doc: str
+    default: AttributeValue | None = None
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class OpSpec:
+    """Everything there is to know about one spiking op.
+
+    Attributes:
+        name: op type in the domain ``org.onnx2snn``, at most 21 characters.
+        since_version: version of the op set in which this meaning appeared.
+        summary: one line.
+        definition: the exact meaning, as Markdown.
+        inputs: formal inputs in order.
+        outputs: formal outputs in order; nodes name all of them.
+        attributes: formal attributes.
+        window: the specification: NumPy inputs and attributes in, NumPy outputs out. It calls
+            the op's step function once for each time step.
+        infer_shapes: input shapes and attributes in, output shapes out.
+        body: the model-local function's statements in the ONNX text format.
+        calls: other ops of the domain that the body uses.
+    """
+
+    name: str
+    since_version: int
+    summary: str
+    definition: str
+    inputs: tuple[Param, ...]
+    outputs: tuple[Param, ...]
+    attributes: tuple[Attr, ...]
+    window: Callable[..., tuple[Array, ...]]
+    infer_shapes: Callable[[Sequence[Shape], Mapping[str, AttributeValue]], tuple[Shape, ...]]
+    body: str
+    calls: tuple[str, ...] = ()
+
+    def defaults(self) -> dict[str, AttributeValue]:
+        """The attributes that have a default, with it."""
+        return {a.name: a.default for a in self.attributes if a.default is not None}
+
+    def schema(self) -> onnx.defs.OpSchema:
+        """The schema for ``onnx.defs.register_schema``, shape inference included."""
+        defs = onnx.defs.OpSchema
+
+        def formal(p: Param) -> onnx.defs.OpSchema.FormalParameter:
+            return defs.FormalParameter(p.name, f"tensor({p.kind})", f"{p.shape}: {p.doc}")
+
+        attributes = []
+        for a in self.attributes:
+            kind = getattr(defs.AttrType, a.kind.upper())
+            if a.default is None:
+                attributes.append(defs.Attribute(a.name, kind, a.doc, required=True))
+            else:
+                default = onnx.helper.make_attribute(a.name, a.default)
+                attributes.append(defs.Attribute(a.name, default, a.doc))
+        schema = defs(
+            self.name,
+            DOMAIN,
+            self.since_version,
+            f"{self.summary}\n\n{self.definition}",
+            inputs=[formal(p) for p in self.inputs],
+            outputs=[formal(p) for p in self.outputs],
+            attributes=attributes,
+        )
+        schema.set_type_and_shape_inference_function(self._infer_in_context)
+        return schema
+
+    def function(self, opset: int) -> onnx.FunctionProto:
+        """The model-local function with this op's body, for a model of the given ONNX opset."""
+        imports = f'["" : {opset}' + (f', "{DOMAIN}" : {DOMAIN_VERSION}]' if self.calls else "]")
+        names = [a.name for a in self.attributes if a.default is None]
+        names += [
+            f"{a.name}: {a.kind} = {_literal(a.default)}"
+            for a in self.attributes
+            if a.default is not None
+        ]
+        attributes = f"<{', '.join(names)}>" if names else ""
+        inputs = ", ".join(p.name for p in self.inputs)
+        outputs = ", ".join(p.name for p in self.outputs)
+        function = parser.parse_function(
+            f'<opset_import: {imports}, domain: "{DOMAIN}">\n'
+            f"{self.name} {attributes} ({inputs}) => ({outputs})\n{{\n{self.body}\n}}"
+        )
+        function.doc_string = self.summary
+        return function
+
+    def _infer_in_context(self, context: Any) -> None:
+        shapes = [_read_shape(context.get_input_type(i)) for i in range(len(self.inputs))]
+        attributes = self.defaults()
+        for a in self.attributes:
+            proto = context.get_attribute(a.name)
+            if proto is not None:
+                value = onnx.helper.get_attribute_value(proto)
+                attributes[a.name] = value.decode() if isinstance(value, bytes) else value
+        known = [s for s in shapes if s is not None]
+        found: Sequence[Shape | None] = [None] * len(self.outputs)
+        if len(known) == len(shapes):  # of an input without a rank nothing follows
+            found = self.infer_shapes(known, attributes)
+        for i, shape in enumerate(found):
+            context.set_output_type(
+                i, onnx.helper.make_tensor_type_proto(onnx.TensorProto.FLOAT, shape)
+            )
+
+
+def functions_for(names: Sequence[str], opset: int) -> list[onnx.FunctionProto]:
+    """The functions of the named ops and of every op that their bodies call."""
+    wanted: dict[str, OpSpec] = {}
+    queue = list(names)
+    while queue:
+        spec = OPS.get(queue.pop())
+        if spec.name not in wanted:
+            wanted[spec.name] = spec
+            queue.extend(spec.calls)
+    return [wanted[name].function(opset) for name in sorted(wanted)]
+
+
+def register_schemas() -> None:
+    """Make the op set known to ``onnx.checker`` and ``onnx.shape_inference`` of this process."""
+    for spec in OPS:
+        if not onnx.defs.has(spec.name, DOMAIN):
+            onnx.defs.register_schema(spec.schema())
+
+
+def samples_axis(rows: int | str | None) -> int | str | None:
+    """The length of axis 0 for one step, given its length for the window [T·N]: unknown."""
+    return 0 if rows == 0 else None
+
+
+def split_time(tensor: Array, timesteps: int) -> Array:
+    """View [T·N, ...] as [T, N, ...]."""
+    return tensor.reshape(timesteps, tensor.shape[0] // timesteps, *tensor.shape[1:])
+
+
+def merge_time(tensor: Array) -> Array:
+    """View [T, N, ...] as [T·N, ...]."""
+    return tensor.reshape(tensor.shape[0] * tensor.shape[1], *tensor.shape[2:])
+
+
+def text_choice(attribute: str, choice: str) -> str:
+    """Body statements that set ``{attribute}_is_{choice}`` (float, [1]) to 1 or 0.
+
+    Equal on strings needs opset 19 and, in the reference evaluator, strings of one length;
+    counting the distinct members of a pair needs neither.
+    """
+    name = f"{attribute}_is_{choice}"
+    return f"""
+  {name}_axis = Constant <value_ints = [1]> ()
+  {name}_scalar = Constant <value_string: string = @{attribute}> ()
+  {name}_given = Reshape ({name}_scalar, {name}_axis)
+  {name}_wanted = Constant <value_strings = ["{choice}"]> ()
+  {name}_pair = Concat <axis = 0> ({name}_given, {name}_wanted)
+  {name}_distinct = Unique ({name}_pair)
+  {name}_count = Shape ({name}_distinct)
+  {name}_two = Constant <value_ints = [2]> ()
+  {name}_flag = Sub ({name}_two, {name}_count)
+  {name} = Cast <to = 1> ({name}_flag)"""
+
+
+def _read_shape(type_proto: onnx.TypeProto | None) -> Shape | None:
+    if type_proto is None or not type_proto.tensor_type.HasField("shape"):
+        return None
+    return tuple(
+        d.dim_value if d.HasField("dim_value") else (d.dim_param or None)
+        for d in type_proto.tensor_type.shape.dim
+    )
+
+
+def _literal(value: AttributeValue | None) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def as_float32(*arrays: Array) -> list[npt.NDArray[np.float32]]:
+    """The arrays as float32, the arithmetic of every float op."""
+    return [np.asarray(a, dtype=np.float32) for a in arrays]
