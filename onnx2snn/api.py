@@ -1,0 +1,372 @@
+"""The library's front door: inspect and convert.
+
+``load → normalise → find sites → calibrate → plan → emit → verify``, each one function.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+import onnx
+
+from onnx2snn.calibration import (
+    Preprocessing,
+    SiteStatistics,
+    collect_statistics,
+    open_dataset,
+    synthetic_dataset,
+)
+from onnx2snn.calibration.dataset import DataSource
+from onnx2snn.canonical import CanonicalGraph, SourceInfo
+from onnx2snn.emit import emit
+from onnx2snn.errors import (
+    ConfigError,
+    ModelFileError,
+    StrictError,
+    UnsupportedModelError,
+)
+from onnx2snn.files import write_bytes
+from onnx2snn.frontend import canonicalise, read_source
+from onnx2snn.methods import POTENTIALS, THRESHOLDS, plan_neurons, sites_without_threshold
+from onnx2snn.methods.planner import AUTO
+from onnx2snn.plan import ActivationSite, ConversionConfig, ConversionPlan, Diagnostic
+from onnx2snn.sites import Region, classify, find_sites, unsupported
+from onnx2snn.sites.input_range import input_range
+from onnx2snn_runtime.session import TensorInfo, tensor_info
+
+if TYPE_CHECKING:
+    import onnx_graphsurgeon as gs
+
+    Source: TypeAlias = str | os.PathLike[str] | onnx.ModelProto | gs.Graph
+
+#: Called with (what is done, steps done, steps in all).
+Progress: TypeAlias = Callable[[str, int, int], None]
+
+CHOICES = {
+    "granularity": ("channel", "layer"),
+    "reset": ("subtract", "zero"),
+    "avgpool": ("spiking", "linear"),
+}
+DEFAULT_RANGE = (0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What was found in a model, before anything is converted.
+
+    Attributes:
+        source: file, dialects, operators, inputs and outputs.
+        sites: where populations will stand.
+        regions: by canonical node name: "site", "time" or "analog".
+        operators: by canonical node name.
+        diagnostics: errors for what cannot be converted, and the reasons of choices.
+    """
+
+    source: SourceInfo
+    sites: tuple[ActivationSite, ...]
+    regions: dict[str, str]
+    operators: dict[str, str]
+    diagnostics: tuple[Diagnostic, ...]
+
+    @property
+    def convertible(self) -> bool:
+        """Whether nothing stands in the way."""
+        return bool(self.sites) and not any(d.severity == "error" for d in self.diagnostics)
+
+
+@dataclass(frozen=True)
+class ConversionResult:
+    """A spiking network and how it came about.
+
+    Attributes:
+        model: the spiking ONNX model.
+        plan: what was planned, diagnostics included.
+        source: what the source model was.
+    """
+
+    model: onnx.ModelProto
+    plan: ConversionPlan
+    source: SourceInfo
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """What the user should know."""
+        return self.plan.diagnostics
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model; the file is complete or not there.
+
+        Raises:
+            OutputFileError: the folder is missing or full.
+        """
+        write_bytes(path, self.model.SerializeToString())
+
+
+def inspect(
+    source: Source, *, avgpool: str = "spiking", keep_analog: Sequence[str] = ()
+) -> Inspection:
+    """What a model is made of and what will become of it.
+
+    Args:
+        source: path, ModelProto, or GraphSurgeon graph.
+        avgpool: as for :func:`convert`.
+        keep_analog: as for :func:`convert`.
+
+    Raises:
+        ModelFileError: it cannot be read.
+        UnsupportedModelError: it is written in an unknown dialect.
+    """
+    config = ConversionConfig(avgpool=avgpool, keep_analog=tuple(keep_analog))
+    canonical = _load(source)
+    diagnostics: list[Diagnostic] = []
+    sites, regions = _survey(canonical, config, diagnostics)
+    return Inspection(
+        source=canonical.source,
+        sites=sites,
+        regions={name: region.value for name, region in regions.items()},
+        operators={n.name: n.op for n in canonical.graph.nodes},
+        diagnostics=tuple(canonical.diagnostics + diagnostics),
+    )
+
+
+def convert(
+    source: Source,
+    timesteps: int = 8,
+    *,
+    threshold: str = AUTO,
+    granularity: str = "channel",
+    percentile: float = 99.9,
+    v_init: str = "half",
+    reset: str = "subtract",
+    avgpool: str = "spiking",
+    keep_analog: Sequence[str] = (),
+    calibration_data: DataSource | None = None,
+    preprocessing: Preprocessing | None = None,
+    input_range: tuple[float, float] | None = None,
+    samples: int = 256,
+    seed: int = 0,
+    strict: bool = False,
+    plan: ConversionPlan | None = None,
+    progress: Progress | None = None,
+) -> ConversionResult:
+    """Turn a trained network into a spiking network.
+
+    Args:
+        source: path, ModelProto, or GraphSurgeon graph; it is not changed.
+        timesteps: T, the length of the simulation window, at least 1.
+        threshold: "auto", or a threshold method: "quantizer", "percentile", "max", "gaussian",
+            "bound". "auto" takes the model's quantizers, else the 99.9th percentile of
+            calibration data, else batch norm's statistics, else the activations' upper bounds,
+            else statistics of synthetic data, with a warning.
+        granularity: one threshold for each "channel" or "layer".
+        percentile: for the threshold method of that name, in percent.
+        v_init: initial potential: "half" of the threshold, or "zero".
+        reset: "subtract" the threshold, or to "zero".
+        avgpool: "spiking" gives average pools neurons of their own; "linear" keeps them as
+            synapses, which is exact and usually more accurate.
+        keep_analog: names of nodes that stay as they are, on means over the window.
+        calibration_data: path of an .npz, an array, or arrays by input name.
+        preprocessing: of the calibration data.
+        input_range: smallest and largest input value, for synthetic calibration.
+        samples: of the calibration data, at most.
+        seed: for whatever is drawn at random.
+        strict: turn warnings into errors.
+        plan: emit this plan instead of making one; other options but ``strict`` are its own.
+        progress: called with (what is done, steps done, steps in all).
+
+    Returns:
+        The model, the plan and its diagnostics.
+
+    Raises:
+        ModelFileError: the source cannot be read.
+        UnsupportedModelError: it holds nodes that cannot be converted, or no activation.
+        ConfigError: an option is out of its range.
+        DataError: the calibration data do not fit.
+        CalibrationError: the threshold method cannot be applied.
+        PlanError: the plan belongs to another model.
+        StrictError: there are warnings, in strict mode.
+    """
+    config = ConversionConfig(
+        timesteps=timesteps,
+        threshold=threshold,
+        granularity=granularity,
+        percentile=percentile,
+        v_init=v_init,
+        reset=reset,
+        avgpool=avgpool,
+        keep_analog=tuple(keep_analog),
+        input_range=input_range,
+        samples=samples,
+        seed=seed,
+    )
+    canonical = _load(source)
+    if plan is None:
+        _check_config(config)
+        plan = _make_plan(canonical, config, calibration_data, preprocessing, progress)
+    model, said = emit(canonical, plan)
+    plan = replace(plan, diagnostics=_distinct((*plan.diagnostics, *said)))
+    if strict:
+        _refuse_warnings(plan, canonical.source.file)
+    _verify(model)
+    return ConversionResult(model, plan, canonical.source)
+
+
+def _load(source: Source) -> CanonicalGraph:
+    model, file = read_source(source)
+    return canonicalise(model, file)
+
+
+def _make_plan(
+    canonical: CanonicalGraph,
+    config: ConversionConfig,
+    calibration_data: DataSource | None,
+    preprocessing: Preprocessing | None,
+    progress: Progress | None,
+) -> ConversionPlan:
+    diagnostics = list(canonical.diagnostics)
+    sites, _ = _survey(canonical, config, diagnostics)
+    _refuse_errors(canonical, sites, diagnostics)
+    statistics = _statistics(
+        canonical, sites, config, calibration_data, preprocessing, diagnostics, progress
+    )
+    neurons, fixed = plan_neurons(sites, statistics, config, diagnostics)
+    return ConversionPlan(
+        source_digest=canonical.source.digest,
+        config=config,
+        sites=sites,
+        neurons=neurons,
+        timesteps_fixed=fixed,
+        diagnostics=tuple(diagnostics),
+    )
+
+
+def _survey(
+    canonical: CanonicalGraph, config: ConversionConfig, diagnostics: list[Diagnostic]
+) -> tuple[tuple[ActivationSite, ...], dict[str, Region]]:
+    kept = frozenset(config.keep_analog)
+    names = {n.name for n in canonical.graph.nodes}
+    for name in kept - names:
+        raise ConfigError(
+            f"there is no node '{name}' to keep analog",
+            file=canonical.source.file,
+            remedy="'onnx2snn inspect' lists the nodes",
+        )
+    sites = find_sites(canonical, avgpool=config.avgpool, keep_analog=kept, diagnostics=diagnostics)
+    regions = classify(canonical.graph, sites, kept)
+    diagnostics.extend(unsupported(canonical.graph, regions, kept))
+    return sites, regions
+
+
+def _statistics(
+    canonical: CanonicalGraph,
+    sites: tuple[ActivationSite, ...],
+    config: ConversionConfig,
+    calibration_data: DataSource | None,
+    preprocessing: Preprocessing | None,
+    diagnostics: list[Diagnostic],
+    progress: Progress | None,
+) -> dict[str, SiteStatistics]:
+    """Statistics from data if there are any, else synthetic ones for the sites in need."""
+    model = canonical.to_model()
+    infos = _input_infos(model)
+    if calibration_data is not None:
+        dataset = open_dataset(calibration_data, infos, preprocessing)
+        dataset = dataset.subset(config.samples, config.seed)
+        needing = [s for s in sites if s.kind != "average_pool"]
+    else:
+        needing = sites_without_threshold(sites, config)
+        if not needing or not _uses_data(config):
+            return {}
+        value_range = config.input_range or input_range(canonical) or DEFAULT_RANGE
+        dataset = synthetic_dataset(infos, value_range, config.seed)
+        diagnostics.append(_synthetic_warning(len(needing), value_range))
+    return collect_statistics(
+        model, needing, dataset, percentile=config.percentile, progress=progress
+    )
+
+
+def _uses_data(config: ConversionConfig) -> bool:
+    return config.threshold == AUTO or THRESHOLDS.get(config.threshold).needs_data
+
+
+def _synthetic_warning(count: int, value_range: tuple[float, float]) -> Diagnostic:
+    low, high = value_range
+    return Diagnostic(
+        "SYNTHETIC_CALIBRATION",
+        "warning",
+        "",
+        f"thresholds of {count} populations come from synthetic inputs in [{low:g}, {high:g}]",
+        "the model has no quantizers and no batch norm there, and no data were given",
+        "pass --calibration-data with some hundred training samples, or at least --input-range",
+    )
+
+
+def _input_infos(model: onnx.ModelProto) -> tuple[TensorInfo, ...]:
+    return tuple(tensor_info(i) for i in model.graph.input)
+
+
+def _refuse_errors(
+    canonical: CanonicalGraph,
+    sites: tuple[ActivationSite, ...],
+    diagnostics: Sequence[Diagnostic],
+) -> None:
+    errors = [d for d in diagnostics if d.severity == "error"]
+    file = canonical.source.file
+    if errors:
+        first = errors[0]
+        more = ", ".join(e.node for e in errors[1:6])
+        rest = f" (also {more}{' and others' if len(errors) > 6 else ''})" if more else ""
+        raise UnsupportedModelError(
+            first.what + rest, file=file, node=first.node, remedy=first.remedy
+        )
+    if not sites:
+        raise UnsupportedModelError(
+            "holds no activation that neurons can replace",
+            file=file,
+            remedy="known are Relu, Clip and quantizers",
+        )
+
+
+def _refuse_warnings(plan: ConversionPlan, file: str | None) -> None:
+    warnings = [d for d in plan.diagnostics if d.severity == "warning"]
+    if warnings:
+        raise StrictError(str(warnings[0]), file=file)
+
+
+def _distinct(diagnostics: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
+    return tuple(dict.fromkeys(diagnostics))
+
+
+def _check_config(config: ConversionConfig) -> None:
+    if config.timesteps < 1:
+        raise ConfigError(f"timesteps must be at least 1, not {config.timesteps}")
+    if config.samples < 1:
+        raise ConfigError(f"samples must be at least 1, not {config.samples}")
+    if not 0 < config.percentile <= 100:
+        raise ConfigError(f"percentile must be in (0, 100], not {config.percentile}")
+    if config.input_range is not None and not config.input_range[0] < config.input_range[1]:
+        raise ConfigError("input_range must be a smaller and a larger number")
+    for name, choices in CHOICES.items():
+        if getattr(config, name) not in choices:
+            raise ConfigError(f"{name} must be one of {', '.join(choices)}")
+    if config.threshold != AUTO:
+        THRESHOLDS.get(config.threshold)
+    POTENTIALS.get(config.v_init)
+
+
+def _verify(model: onnx.ModelProto) -> None:
+    """The file passes what other tools will put it through."""
+    try:
+        onnx.checker.check_model(model, full_check=True)
+        onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ModelFileError(
+            f"the converted network is not valid ONNX ({str(error).strip().splitlines()[0]})",
+            remedy="this is a defect of onnx2snn; please report it with the model",
+        ) from error
+
+
+__all__ = ["ConversionResult", "Inspection", "convert", "inspect"]

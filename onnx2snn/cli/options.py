@@ -1,0 +1,149 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from onnx2snn.calibration import Preprocessing
+from onnx2snn.calibration.dataset import parse_numbers
+from onnx2snn.errors import ConfigError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Numbers(click.ParamType):  # type: ignore[type-arg]
+    """Comma-separated numbers; fractions such as 1/255 are understood."""
+
+    name = "numbers"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float, ...]:
+        """The numbers."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            return parse_numbers(str(value))
+        except ConfigError as error:
+            self.fail(error.what, param, ctx)
+
+
+class Steps(click.ParamType):  # type: ignore[type-arg]
+    """Comma-separated numbers of time steps, each at least 1."""
+
+    name = "steps"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """The numbers of time steps."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            steps = tuple(int(part) for part in str(value).replace(",", " ").split())
+        except ValueError:
+            self.fail(f"'{value}' is not a list of whole numbers", param, ctx)
+        if not steps or min(steps) < 1:
+            self.fail("every T must be at least 1", param, ctx)
+        return steps
+
+
+def _apply(function: F, options: list[Callable[[F], F]]) -> F:
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def preprocessing_options(function: F) -> F:
+    """--layout, --scale, --mean, --std."""
+    return _apply(
+        function,
+        [
+            click.option(
+                "--layout",
+                type=click.Choice(["auto", "NHWC", "NCHW"]),
+                default="auto",
+                show_default=True,
+                help="Axes of the images; auto transposes if only that fits the model.",
+            ),
+            click.option(
+                "--scale",
+                type=Numbers(),
+                default=(1.0,),
+                help="Factor, such as 1/255.  [default: 1]",
+            ),
+            click.option(
+                "--mean", type=Numbers(), default=(), help="Subtracted after scaling, per channel."
+            ),
+            click.option("--std", type=Numbers(), default=(), help="Divided by, per channel."),
+        ],
+    )
+
+
+def sampling_options(default: int | None) -> Callable[[F], F]:
+    """--samples and --seed."""
+
+    def decorate(function: F) -> F:
+        return _apply(
+            function,
+            [
+                click.option(
+                    "--samples",
+                    type=click.IntRange(min=1),
+                    default=default,
+                    show_default=default is not None,
+                    help="Use at most so many samples, drawn at random.",
+                ),
+                click.option("--seed", type=int, default=0, show_default=True, help="Of the draw."),
+            ],
+        )
+
+    return decorate
+
+
+def backend_options(function: F) -> F:
+    """--backend, --provider and --threads."""
+    return _apply(
+        function,
+        [
+            click.option(
+                "--backend",
+                type=click.Choice(["auto", "stock", "reference"]),
+                default="auto",
+                show_default=True,
+                help="stock: onnxruntime; reference: NumPy, slow.",
+            ),
+            click.option(
+                "--provider",
+                "providers",
+                multiple=True,
+                default=("CPUExecutionProvider",),
+                help="onnxruntime execution provider; may be repeated.",
+            ),
+            click.option(
+                "--threads",
+                type=click.IntRange(min=0),
+                default=0,
+                help="Threads of one operator; 0 leaves it to onnxruntime.",
+            ),
+        ],
+    )
+
+
+def json_option(function: F) -> F:
+    """--json."""
+    return click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")(function)
+
+
+def make_preprocessing(
+    layout: str, scale: tuple[float, ...], mean: tuple[float, ...], std: tuple[float, ...]
+) -> Preprocessing:
+    """The preprocessing that the options describe."""
+    if len(scale) != 1:
+        raise click.UsageError("--scale takes one number")
+    if any(s == 0 for s in std):
+        raise click.UsageError("--std must not be zero")
+    return Preprocessing(layout=layout, scale=scale[0], mean=mean, std=std)

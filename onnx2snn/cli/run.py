@@ -1,0 +1,94 @@
+"""``onnx2snn run``."""
+
+from __future__ import annotations
+
+import io
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from onnx2snn.calibration import open_dataset
+from onnx2snn.cli.options import (
+    backend_options,
+    json_option,
+    make_preprocessing,
+    preprocessing_options,
+    sampling_options,
+)
+from onnx2snn.cli.output import print_json, print_table, progress_bar, say
+from onnx2snn.files import write_bytes
+from onnx2snn_runtime import SpikingSession
+
+READ_SIZE = 64
+
+
+@click.command("run")
+@click.argument("model", type=click.Path())
+@click.option("-i", "--input", "data", type=click.Path(), required=True, help="An .npz.")
+@click.option("-o", "--output", type=click.Path(), help="An .npz for the outputs.")
+@click.option("-T", "--timesteps", type=click.IntRange(min=1), help="By default the file's.")
+@preprocessing_options
+@sampling_options(None)
+@backend_options
+@json_option
+def command(
+    model: str,
+    data: str,
+    output: str | None,
+    timesteps: int | None,
+    layout: str,
+    scale: tuple[float, ...],
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    samples: int | None,
+    seed: int,
+    backend: str,
+    providers: tuple[str, ...],
+    threads: int,
+    as_json: bool,
+) -> None:
+    """Simulate the spiking network MODEL on the samples of an .npz."""
+    session = SpikingSession(model, backend=backend, providers=providers, threads=threads)
+    dataset = open_dataset(
+        data, session.inputs, make_preprocessing(layout, scale, mean, std)
+    ).subset(samples, seed)
+    parts: dict[str, list[Any]] = {o.name: [] for o in session.outputs}
+    started = time.perf_counter()
+    with progress_bar(quiet=as_json) as progress:
+        done = 0
+        for feeds in dataset.batches(READ_SIZE):
+            answers = session.run(feeds, timesteps)
+            for name, values in answers.items():
+                parts[name].append(values)
+            done += len(next(iter(answers.values())))
+            progress("simulate", done, len(dataset))
+    seconds = time.perf_counter() - started
+    results = {name: np.concatenate(values) for name, values in parts.items()}
+    if output:
+        _save(Path(output), results)
+    steps = timesteps or session.timesteps
+    if as_json:
+        shapes = {name: list(values.shape) for name, values in results.items()}
+        content = {"samples": len(dataset), "timesteps": steps, "seconds": seconds}
+        print_json("run", {**content, "outputs": shapes, "output": output})
+        return
+    say(f"{len(dataset)} samples, T = {steps}, {seconds:.2f} s")
+    print_table(
+        "outputs",
+        ["name", "shape", "smallest", "mean", "largest"],
+        [
+            [n, str(list(v.shape)), f"{v.min():.4g}", f"{v.mean():.4g}", f"{v.max():.4g}"]
+            for n, v in results.items()
+        ],
+    )
+    if output:
+        say(f"wrote {output}")
+
+
+def _save(path: Path, arrays: dict[str, Any]) -> None:
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    write_bytes(path, buffer.getvalue())

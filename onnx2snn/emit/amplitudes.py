@@ -1,0 +1,145 @@
+"""Move amplitudes forward into weights, so that layers receive unit spikes.
+
+Every population's Mul(A) is pushed through the operators behind it until weights absorb it; see
+``onnx2snn.linear.base`` for the algebra. Where it cannot pass (a residual sum) it stays, on that
+branch only.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_graphsurgeon as gs
+
+from onnx2snn.emit.state import Emission
+from onnx2snn.errors import UnsupportedModelError
+from onnx2snn.graphs import (
+    Array,
+    constant,
+    consumers,
+    data_inputs,
+    is_output,
+    label,
+    new_constant,
+    producer,
+    remove,
+    rewire,
+)
+from onnx2snn.linear import LINEAR
+from onnx2snn.plan import Diagnostic
+from onnx2snn.sites import Region
+from onnx2snn_runtime.opspec import DOMAIN
+
+MULTIPLIES = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
+
+
+def push_amplitudes(emission: Emission) -> None:
+    """Push all, in topological order of the populations.
+
+    Raises:
+        UnsupportedModelError: a spiking pool would receive spikes of differing amplitude.
+    """
+    queue = list(emission.amplitudes)
+    while queue:
+        queue.extend(_push(emission, queue.pop(0)))
+    _check_pools(emission)
+    _report_currents(emission)
+
+
+def _push(emission: Emission, scale: gs.Node) -> list[gs.Node]:
+    """Push one Mul; gives the ones that came into being behind it."""
+    graph = emission.graph
+    spikes, valued = scale.inputs[0], scale.outputs[0]
+    amplitude = constant(scale.inputs[1])
+    assert amplitude is not None
+    moved = []
+    if amplitude.size == 1 and amplitude.reshape(()) == 1.0:
+        rewire(graph, valued, spikes)
+        remove(graph, scale)
+        return []
+    for node in consumers(valued):
+        places = [i for i, t in enumerate(node.inputs) if t is valued]
+        if len(places) != 1:
+            continue
+        if _absorb(graph, node, places[0], amplitude):
+            node.inputs[places[0]] = spikes
+        elif len(data_inputs(node)) == 1 or node.domain == DOMAIN:
+            behind = _carry(node, amplitude)
+            if behind is not None and node.outputs[0].dtype == np.float32:
+                node.inputs[places[0]] = spikes
+                moved.append(_scale_behind(emission, node, behind))
+    if not consumers(valued) and not is_output(graph, valued):
+        remove(graph, scale)
+    return moved
+
+
+def _absorb(graph: gs.Graph, node: gs.Node, index: int, amplitude: Array) -> bool:
+    handler = None if node.domain else LINEAR.find(node.op)
+    return handler is not None and handler.absorb(graph, node, index, amplitude)
+
+
+def _carry(node: gs.Node, amplitude: Array) -> Array | None:
+    if node.domain == DOMAIN:
+        flat = all(d == 1 for d in amplitude.shape[1:])
+        passes = node.op == "SpikeDecode" or (node.op == "SpikeAveragePool" and flat)
+        return amplitude if passes else None
+    handler = LINEAR.find(node.op)
+    return None if handler is None or node.domain else handler.carry(node, amplitude)
+
+
+def _scale_behind(emission: Emission, node: gs.Node, amplitude: Array) -> gs.Node:
+    output = node.outputs[0]
+    # A readout's output is analog, and so is everything behind it.
+    in_time = emission.regions[node.name] is not Region.ANALOG and node.op != "SpikeDecode"
+    inner = emission.variable(f"{node.name}.unit", output, in_time=in_time)
+    node.outputs[0] = inner
+    value = new_constant(emission.graph, f"{node.name}.amplitude", amplitude.astype(np.float32))
+    region = Region.TIME if in_time else Region.ANALOG
+    return emission.add("Mul", f"{node.name}.scale", [inner, value], [output], region)
+
+
+def _check_pools(emission: Emission) -> None:
+    for node in emission.graph.nodes:
+        if node.op == "SpikeAveragePool" and not carries_unit_spikes(node.inputs[0]):
+            raise UnsupportedModelError(
+                "the pool receives spikes of differing amplitude",
+                file=None,
+                node=label(node),
+                remedy="convert with --avgpool linear",
+            )
+
+
+def carries_unit_spikes(tensor: gs.Tensor) -> bool:
+    """Whether a tensor holds unit spikes, as a population made them."""
+    maker = producer(tensor)
+    while maker is not None and maker.domain != DOMAIN:
+        handler = LINEAR.find(maker.op)
+        moves = handler is not None and maker.op in {
+            "Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Pad",
+        }  # fmt: skip
+        if not moves:
+            return False
+        maker = producer(maker.inputs[0])
+    return maker is not None and any(t.name.endswith(".v_final") for t in maker.outputs)
+
+
+def _report_currents(emission: Emission) -> None:
+    """Layers in time that receive values, not spikes, cost multiplications."""
+    graph = emission.graph
+    names = [
+        node.name
+        for node in graph.nodes
+        if node.op in MULTIPLIES
+        and emission.regions[node.name] is Region.TIME
+        and not carries_unit_spikes(node.inputs[0])
+    ]
+    if names:
+        shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+        emission.diagnostics.append(
+            Diagnostic(
+                "VALUES_NOT_SPIKES",
+                "info",
+                "",
+                f"{len(names)} layers receive graded values instead of unit spikes: {shown}",
+                "no activation stands directly before them (a sum, a linear pool, an offset)",
+            )
+        )

@@ -1,0 +1,124 @@
+"""The steps of emission, and the file around the graph."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from onnx2snn.canonical import CanonicalGraph, export
+from onnx2snn.emit.amplitudes import push_amplitudes
+from onnx2snn.emit.boundaries import insert_boundaries, remove_passive_quantizers, report_analog
+from onnx2snn.emit.neurons import replace_sites
+from onnx2snn.emit.state import Emission
+from onnx2snn.errors import PlanError
+from onnx2snn.plan import SCHEMA_VERSION, ConversionPlan, Diagnostic
+from onnx2snn.sites import classify
+from onnx2snn_runtime.opspec import DOMAIN, DOMAIN_VERSION, functions_for
+from onnx2snn_runtime.session import TIMESTEPS
+
+METADATA_PREFIX = "org.onnx2snn."
+
+
+def emit(
+    canonical: CanonicalGraph, plan: ConversionPlan
+) -> tuple[onnx.ModelProto, tuple[Diagnostic, ...]]:
+    """The spiking model of a plan, and what the way there has to say.
+
+    Raises:
+        PlanError: the plan does not belong to this network.
+        UnsupportedModelError: a pool cannot spike.
+    """
+    _check_plan(canonical, plan)
+    graph = canonical.graph.copy()
+    regions = classify(graph, plan.sites, plan.config.keep_analog)
+    emission = Emission(graph, plan, dict(regions))
+    report_analog(emission, plan.config.keep_analog)
+    replace_sites(emission)
+    remove_passive_quantizers(emission)
+    graph.toposort()
+    insert_boundaries(emission)
+    push_amplitudes(emission)
+    graph.cleanup().toposort()
+    model = _assemble(emission, canonical)
+    return model, tuple(emission.diagnostics)
+
+
+def tool_version() -> str:
+    """This package's version."""
+    try:
+        return version("onnx2snn")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _check_plan(canonical: CanonicalGraph, plan: ConversionPlan) -> None:
+    remedy = "make the plan again for this model"
+    if plan.source_digest != canonical.source.digest:
+        raise PlanError("was made for another model", remedy=remedy)
+    nodes = {n.name for n in canonical.graph.nodes}
+    for site, neuron in zip(plan.sites, plan.neurons, strict=False):
+        node = f"'{site.name}'"
+        if neuron.site != site.name or not set(site.nodes) <= nodes:
+            raise PlanError("sites and neurons do not fit the model", node=node, remedy=remedy)
+        for name in ("threshold", "v_init", "amplitude"):
+            values = getattr(neuron, name)
+            if values is None:
+                continue
+            if not np.isfinite(values).all() or (name == "threshold" and (values <= 0).any()):
+                raise PlanError(f"{name} must be finite, a threshold positive", node=node)
+            if values.ndim >= max(site.rank, 2) or (
+                values.size > 1 and values.shape[0] not in {1, site.channels}
+            ):
+                raise PlanError(f"{name} does not fit {site.channels} channels", node=node)
+    if len(plan.sites) != len(plan.neurons):
+        raise PlanError("sites and neurons differ in number", remedy=remedy)
+
+
+def _assemble(emission: Emission, canonical: CanonicalGraph) -> onnx.ModelProto:
+    graph, plan, source = emission.graph, emission.plan, canonical.source
+    graph.inputs.append(emission.timesteps)
+    model = export(graph)
+    ops = sorted({n.op for n in graph.nodes if n.domain == DOMAIN})
+    model.functions.extend(functions_for(ops, graph.opset))
+    del model.opset_import[:]
+    model.opset_import.extend(
+        [helper.make_opsetid("", graph.opset), helper.make_opsetid(DOMAIN, DOMAIN_VERSION)]
+    )
+    _set_timesteps(model, plan)
+    model.producer_name, model.producer_version = "onnx2snn", tool_version()
+    model.doc_string = source.doc_string
+    model.graph.doc_string = source.graph_doc_string
+    docs = source.node_docs | emission.docs
+    for node in model.graph.node:
+        node.doc_string = docs.get(node.name, "")
+    helper.set_model_props(model, source.metadata | _provenance(plan, source.producer))
+    return model
+
+
+def _set_timesteps(model: onnx.ModelProto, plan: ConversionPlan) -> None:
+    """``timesteps`` is an initializer, and an optional input too where T is free."""
+    value = np.array(plan.config.timesteps, dtype=np.int64)
+    model.graph.initializer.append(numpy_helper.from_array(value, TIMESTEPS))
+    inputs = [i for i in model.graph.input if i.name != TIMESTEPS]
+    del model.graph.input[:]
+    model.graph.input.extend(inputs)
+    if not plan.timesteps_fixed:
+        model.graph.input.append(
+            helper.make_tensor_value_info(TIMESTEPS, onnx.TensorProto.INT64, [])
+        )
+
+
+def _provenance(plan: ConversionPlan, producer: str) -> dict[str, str]:
+    entries = {
+        "source_digest": plan.source_digest,
+        "source_producer": producer,
+        "plan_schema": str(SCHEMA_VERSION),
+        "config": json.dumps(asdict(plan.config)),
+        "timesteps": "fixed" if plan.timesteps_fixed else "free",
+    }
+    return {METADATA_PREFIX + k: v for k, v in entries.items() if v}

@@ -1,0 +1,67 @@
+"""The tree of exceptions. Each prints as one line: file, node, what is wrong, remedy.
+
+::
+
+    Onnx2SnnError
+    ├── ModelFileError          a model file is missing, corrupt, or not what it should be
+    ├── DataError               input data is missing, empty, of wrong shape or type, not finite
+    ├── UnsupportedModelError   the model holds nodes that cannot be converted
+    ├── CalibrationError        a method cannot be applied to this model or these data
+    ├── PlanError               a plan file is corrupt or belongs to another model
+    ├── ConfigError             options that cannot be, alone or together (also a ValueError)
+    ├── StrictError             an approximation was made and strict mode forbids it
+    ├── OutputFileError         a result cannot be written
+    ├── TimestepsError          the file was made for another number of time steps
+    ├── BackendError            the backend is unknown or failed
+    └── RegistryError           a name is registered twice or not at all
+"""
+
+from __future__ import annotations
+
+from onnx2snn_runtime.errors import (
+    BackendError,
+    DataError,
+    ModelFileError,
+    Onnx2SnnError,
+    RegistryError,
+    TimestepsError,
+)
+
+__all__ = [
+    "BackendError",
+    "CalibrationError",
+    "ConfigError",
+    "DataError",
+    "ModelFileError",
+    "Onnx2SnnError",
+    "OutputFileError",
+    "PlanError",
+    "RegistryError",
+    "StrictError",
+    "TimestepsError",
+    "UnsupportedModelError",
+]
+
+
+class UnsupportedModelError(Onnx2SnnError):
+    """The model holds nodes that cannot be converted."""
+
+
+class CalibrationError(Onnx2SnnError):
+    """A method cannot be applied to this model or these data."""
+
+
+class PlanError(Onnx2SnnError):
+    """A plan file is corrupt, too new, or belongs to another model."""
+
+
+class ConfigError(Onnx2SnnError, ValueError):
+    """Options that cannot be, alone or together."""
+
+
+class StrictError(Onnx2SnnError):
+    """An approximation was made and strict mode forbids it."""
+
+
+class OutputFileError(Onnx2SnnError):
+    """A result cannot be written."""

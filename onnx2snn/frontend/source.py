@@ -1,0 +1,94 @@
+"""Reading the source model and refusing what cannot be a trained network."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+
+import numpy as np
+import onnx
+import onnx_graphsurgeon as gs
+from onnx import numpy_helper
+
+from onnx2snn.errors import ModelFileError
+from onnx2snn_runtime.modelfile import read_model
+from onnx2snn_runtime.opspec import DOMAIN
+
+#: Files are written for at least this opset; older sources are lifted to it.
+OLDEST_OPSET = 7
+NEWEST_OPSET = 26
+
+
+def read_source(
+    source: str | os.PathLike[str] | onnx.ModelProto | gs.Graph,
+) -> tuple[onnx.ModelProto, str | None]:
+    """The model of a path, ModelProto or GraphSurgeon graph, and the path if it was one.
+
+    Raises:
+        ModelFileError: unreadable, invalid, already spiking, or with NaN in its weights.
+    """
+    file = os.fspath(source) if isinstance(source, (str, os.PathLike)) else None
+    if isinstance(source, gs.Graph):
+        model = gs.export_onnx(source, do_type_check=False)
+    elif isinstance(source, onnx.ModelProto):
+        model = source
+    else:
+        model = read_model(source)
+    _check(model, file)
+    return model, file
+
+
+def operator_counts(model: onnx.ModelProto) -> dict[str, int]:
+    """How often each operator occurs, most frequent first; foreign domains as a prefix."""
+    names = (f"{n.domain}:{n.op_type}" if n.domain else n.op_type for n in model.graph.node)
+    return dict(Counter(names).most_common())
+
+
+def _check(model: onnx.ModelProto, file: str | None) -> None:
+    domains = {o.domain: o.version for o in model.opset_import}
+    if DOMAIN in domains:
+        raise ModelFileError(
+            "is a spiking network already", file=file, remedy="run it with 'onnx2snn run'"
+        )
+    opset = domains.get("", domains.get("ai.onnx", 0))
+    if not OLDEST_OPSET <= opset <= NEWEST_OPSET:
+        raise ModelFileError(
+            f"has ONNX opset {opset or 'none'}, known are {OLDEST_OPSET} to {NEWEST_OPSET}",
+            file=file,
+            remedy="export it for another opset, or lift it with onnx.version_converter",
+        )
+    if not model.graph.node:
+        raise ModelFileError("has a graph without nodes", file=file)
+    if not model.graph.input or not model.graph.output:
+        raise ModelFileError("has a graph without inputs or outputs", file=file)
+    _check_structure(model, file)
+    _check_values(model, file)
+
+
+def _check_structure(model: onnx.ModelProto, file: str | None) -> None:
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        if "No opset import for domain" in str(error) or "unregistered" in str(error).lower():
+            return  # foreign operators are refused later, by node and with a remedy
+        raise ModelFileError(
+            f"is not valid ONNX: {str(error).strip().splitlines()[0]}", file=file
+        ) from error
+
+
+def _check_values(model: onnx.ModelProto, file: str | None) -> None:
+    for tensor in model.graph.initializer:
+        try:
+            values = numpy_helper.to_array(tensor)
+        except (ValueError, TypeError) as error:
+            raise ModelFileError(
+                f"tensor '{tensor.name}' is corrupt ({error})", file=file
+            ) from error
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            readers = [n.name or n.op_type for n in model.graph.node if tensor.name in n.input]
+            raise ModelFileError(
+                f"weights '{tensor.name}' hold NaN or infinity",
+                file=file,
+                node=f"'{readers[0]}'" if readers else None,
+                remedy="export the network again from a sound checkpoint",
+            )

@@ -1,0 +1,126 @@
+"""From sites and statistics to one neuron plan for each site."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from onnx2snn.calibration import SiteStatistics
+from onnx2snn.errors import CalibrationError
+from onnx2snn.methods.base import POTENTIALS, THRESHOLDS, ThresholdMethod, Vector
+from onnx2snn.plan import ActivationSite, ConversionConfig, Diagnostic, NeuronPlan
+
+AUTO = "auto"
+#: What "auto" takes, first what knows most. Statistics are there only if data were given, or as
+#: the last resort.
+AUTO_ORDER = ("quantizer", "percentile", "gaussian", "bound")
+#: The threshold of a channel that never fires; its amplitude is zero.
+DEAD_THRESHOLD = 1.0
+
+
+def sites_without_threshold(
+    sites: Sequence[ActivationSite], config: ConversionConfig
+) -> list[ActivationSite]:
+    """The sites for which the chosen method needs statistics of activations."""
+    return [s for s in sites if s.kind != "average_pool" and _choose(s, None, config) is None]
+
+
+def plan_neurons(
+    sites: Sequence[ActivationSite],
+    statistics: Mapping[str, SiteStatistics],
+    config: ConversionConfig,
+    diagnostics: list[Diagnostic],
+) -> tuple[tuple[NeuronPlan, ...], bool]:
+    """A plan for each site, and whether any constant depends on T.
+
+    Raises:
+        CalibrationError: the chosen method cannot be applied to a site.
+    """
+    plans = []
+    fixed = False
+    for site in sites:
+        if site.kind == "average_pool":
+            plans.append(_plan_pool(site, config))
+            continue
+        chosen = _choose(site, statistics.get(site.name), config)
+        if chosen is None:
+            method = THRESHOLDS.get(config.threshold)
+            raise CalibrationError(
+                f"the threshold method '{method.name}' needs {method.needs}",
+                node=f"'{site.name}'",
+                remedy="choose another with --threshold, or 'auto'",
+            )
+        method, values = chosen
+        fixed = fixed or method.depends_on_timesteps
+        plans.append(_plan_site(site, method, values, statistics.get(site.name), config))
+        _report_dead(site, values, diagnostics)
+    return tuple(plans), fixed
+
+
+def _choose(
+    site: ActivationSite, statistics: SiteStatistics | None, config: ConversionConfig
+) -> tuple[ThresholdMethod, Vector] | None:
+    names = AUTO_ORDER if config.threshold == AUTO else (config.threshold,)
+    for name in names:
+        method = THRESHOLDS.get(name)
+        values = method.compute(site, statistics, config)
+        if values is not None:
+            return method, values
+    return None
+
+
+def _plan_site(
+    site: ActivationSite,
+    method: ThresholdMethod,
+    values: Vector,
+    statistics: SiteStatistics | None,
+    config: ConversionConfig,
+) -> NeuronPlan:
+    values = np.minimum(values, site.upper - site.lower)
+    dead = ~(values > np.finfo(np.float32).tiny)
+    threshold = np.where(dead, DEAD_THRESHOLD, values).astype(np.float32)
+    amplitude = np.where(dead, 0.0, threshold).astype(np.float32)
+    if threshold.size > 1:
+        shape = (-1, *([1] * (site.rank - 2)))
+        threshold, amplitude = threshold.reshape(shape), amplitude.reshape(shape)
+    potential = POTENTIALS.get(config.v_init)
+    source = method.name
+    if method.needs_data and statistics is not None:
+        source += f" of {statistics.samples} samples from {statistics.data}"
+    return NeuronPlan(
+        site=site.name,
+        neuron="if",
+        threshold=threshold,
+        v_init=threshold * np.float32(potential.fraction),
+        amplitude=amplitude,
+        reset=config.reset,
+        provenance={"threshold": source, "v_init": potential.name},
+    )
+
+
+def _plan_pool(site: ActivationSite, config: ConversionConfig) -> NeuronPlan:
+    assert site.places is not None
+    potential = POTENTIALS.get(config.v_init)
+    return NeuronPlan(
+        site=site.name,
+        neuron="average_pool",
+        threshold=site.places,
+        v_init=site.places * np.float32(potential.fraction),
+        amplitude=None,
+        provenance={"threshold": "places averaged", "v_init": potential.name},
+    )
+
+
+def _report_dead(site: ActivationSite, values: Vector, diagnostics: list[Diagnostic]) -> None:
+    dead = int((~(values > np.finfo(np.float32).tiny)).sum())
+    if dead:
+        diagnostics.append(
+            Diagnostic(
+                "DEAD_CHANNELS",
+                "info" if dead < values.size else "warning",
+                f"'{site.name}'",
+                f"{dead} of {values.size} channels never fire",
+                "their activation is always zero, as far as is known",
+            )
+        )

@@ -1,0 +1,18 @@
+"""Passes over the canonical graph: one per file, each leaves the network's function as it is.
+
+``BEFORE_BATCH_IS_FREE`` run while a fixed batch of the source is still in the shapes;
+``PASSES`` run in this order after that.
+"""
+
+from onnx2snn.passes.explicit_padding import explicit_padding
+from onnx2snn.passes.fold_batch_norm import fold_batch_norm
+from onnx2snn.passes.free_reshape import free_reshape
+from onnx2snn.passes.fuse_bias import fuse_bias
+from onnx2snn.passes.global_pool import global_pool
+from onnx2snn.passes.normalise_gemm import normalise_gemm
+from onnx2snn.passes.remove_identity import remove_identity
+
+BEFORE_BATCH_IS_FREE = (remove_identity, free_reshape)
+PASSES = (global_pool, explicit_padding, normalise_gemm, fuse_bias, fold_batch_norm)
+
+__all__ = ["BEFORE_BATCH_IS_FREE", "PASSES"]

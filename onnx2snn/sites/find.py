@@ -1,0 +1,141 @@
+"""Find the activation sites: activations, not Relu nodes.
+
+After quantization an activation is often a chain, or no Relu at all::
+
+    Relu                                       relu
+    Clip(0, 6)                                 clip
+    Q(signed) ─▶ Relu ─▶ Q(signed)             quantizer, the Relu cuts the lower half off
+    Q(lower bound 0) behind a Conv             quantizer, the Relu was absorbed
+
+A quantizer that is none of these (of signed tensors, behind a pool) is no site: rates do not need
+its grid.
+"""
+
+from __future__ import annotations
+
+from math import isfinite
+
+import onnx_graphsurgeon as gs
+
+from onnx2snn.canonical import CanonicalGraph, Moments
+from onnx2snn.graphs import is_output, label, only_consumer, producer, rank
+from onnx2snn.plan import ActivationSite, Diagnostic
+from onnx2snn.sites.activation import ACTIVATIONS, Match
+from onnx2snn.sites.average_pool import pool_site
+from onnx2snn.sites.moments import propagate
+
+#: A quantizer behind one of these, with lower bound zero, has absorbed a Relu.
+COMPUTES = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "Add", "Sub", "Mul", "Div"})
+POOLS = frozenset({"AveragePool", "GlobalAveragePool"})
+
+
+def find_sites(
+    canonical: CanonicalGraph,
+    *,
+    avgpool: str,
+    keep_analog: frozenset[str],
+    diagnostics: list[Diagnostic],
+) -> tuple[ActivationSite, ...]:
+    """All sites in topological order.
+
+    Args:
+        canonical: the network.
+        avgpool: "spiking" or "linear".
+        keep_analog: names of nodes that shall not become neurons.
+        diagnostics: where reasons go.
+    """
+    graph = canonical.graph
+    moments = propagate(canonical)
+    sites: list[ActivationSite] = []
+    used: set[str] = set()
+    spiking: set[str] = set()
+    for node in graph.nodes:
+        if node.name in used or node.name in keep_analog:
+            continue
+        site = None
+        if node.op in POOLS and avgpool == "spiking":
+            if any(t.name in spiking for t in _upstream(node)):
+                site = pool_site(node, spiking, diagnostics)
+        elif node.op in ACTIVATIONS.names():
+            site = _activation_site(graph, node, moments)
+        if site is not None:
+            sites.append(site)
+            used.update(site.nodes)
+            spiking.add(site.target)
+    return tuple(sites)
+
+
+def _upstream(node: gs.Node) -> list[gs.Tensor]:
+    """All tensors that a node depends on."""
+    seen: dict[int, gs.Tensor] = {}
+    stack = list(node.inputs)
+    while stack:
+        tensor = stack.pop()
+        if id(tensor) not in seen:
+            seen[id(tensor)] = tensor
+            for maker in tensor.inputs:
+                stack.extend(maker.inputs)
+    return list(seen.values())
+
+
+def _activation_site(
+    graph: gs.Graph, node: gs.Node, moments: dict[str, Moments]
+) -> ActivationSite | None:
+    chain = _chain(graph, node)
+    if chain is None:
+        return None
+    kinds = [n.op for m in chain for n in m.nodes]
+    bounds = chain[0].bounds
+    for match in chain[1:]:
+        bounds = bounds.then(match.bounds)
+    if "Relu" not in kinds and "Clip" not in kinds and not _absorbed_relu(node, bounds.lower):
+        return None
+    if not isfinite(bounds.lower) or bounds.upper <= bounds.lower:
+        return None
+    source, target = node.inputs[0], chain[-1].nodes[-1].outputs[0]
+    kind = "quantizer" if bounds.scale is not None else ("clip" if "Clip" in kinds else "relu")
+    length = source.shape[1] if source.shape is not None and len(source.shape) > 1 else None
+    seen = moments.get(source.name)
+    return ActivationSite(
+        name=node.name,
+        kind=kind,
+        source=source.name,
+        target=target.name,
+        nodes=tuple(n.name for m in chain for n in m.nodes),
+        channels=length if isinstance(length, int) else None,
+        rank=rank(source) or 0,
+        lower=bounds.lower,
+        upper=bounds.upper,
+        levels=bounds.levels,
+        scale=bounds.scale,
+        zero_point=bounds.zero_point,
+        mean=None if seen is None else seen.mean,
+        std=None if seen is None else seen.std,
+    )
+
+
+def _chain(graph: gs.Graph, node: gs.Node) -> list[Match] | None:
+    """The activations that follow each other from here on, read by nobody in between."""
+    match = ACTIVATIONS.get(node.op)(graph, node)
+    if match is None:
+        return None
+    chain = [match]
+    while True:
+        output = chain[-1].nodes[-1].outputs[0]
+        follower = None if is_output(graph, output) else only_consumer(graph, output)
+        if follower is None or follower.op not in ACTIVATIONS.names():
+            return chain
+        match = ACTIVATIONS.get(follower.op)(graph, follower)
+        if match is None:
+            return chain
+        chain.append(match)
+
+
+def _absorbed_relu(node: gs.Node, lower: float) -> bool:
+    maker = producer(node.inputs[0])
+    return lower == 0.0 and maker is not None and maker.op in COMPUTES
+
+
+def site_label(site: ActivationSite, graph: gs.Graph) -> str:
+    """How messages name a site."""
+    return label(next(n for n in graph.nodes if n.name == site.name))
