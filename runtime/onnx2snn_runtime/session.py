@@ -286,6 +286,7 @@ class SpikingSession:
         self._timesteps_tensor()
 
     def _timesteps_tensor(self) -> onnx.TensorProto:
+        tensor: onnx.TensorProto
         for tensor in self._model.graph.initializer:
             if tensor.name == TIMESTEPS:
                 value = numpy_helper.to_array(tensor)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import product
-from typing import cast
 
 import numpy as np
 
@@ -13,36 +11,15 @@ from onnx2snn_runtime.opspec import (
     DOMAIN,
     OPS,
     Array,
-    Attr,
     AttributeValue,
     OpSpec,
     Param,
     Shape,
     as_float32,
     merge_time,
-    samples_axis,
     split_time,
 )
-
-
-def window_sum(
-    spikes: Array, kernel_shape: Sequence[int], strides: Sequence[int], pads: Sequence[int]
-) -> Array:
-    """Sum over sliding windows, padding with silence: [N, C, ...] to [N, C, ...]."""
-    rank = len(kernel_shape)
-    pairs = [(0, 0), (0, 0), *zip(pads[:rank], pads[rank:], strict=True)]
-    padded = np.pad(spikes, pairs)
-    outs = [
-        (size - k) // s + 1
-        for size, k, s in zip(padded.shape[2:], kernel_shape, strides, strict=True)
-    ]
-    total = np.zeros((*padded.shape[:2], *outs), dtype=np.float32)
-    for offset in product(*(range(k) for k in kernel_shape)):
-        cut = [
-            slice(o, o + (n - 1) * s + 1, s) for o, n, s in zip(offset, outs, strides, strict=True)
-        ]
-        total += padded[(slice(None), slice(None), *cut)]
-    return total
+from onnx2snn_runtime.windows import POOL_ATTRIBUTES, pooled_shapes, window_sum
 
 
 def step(
@@ -83,19 +60,8 @@ def window(
 def infer_shapes(
     shapes: Sequence[Shape], attributes: Mapping[str, AttributeValue]
 ) -> tuple[Shape, ...]:
-    """As ONNX AveragePool with explicit padding and floor division."""
-    rows, channels, *sizes = shapes[0]
-    kernel = cast("Sequence[int]", attributes["kernel_shape"])
-    strides = cast("Sequence[int]", attributes["strides"])
-    pads = cast("Sequence[int]", attributes["pads"])
-    rank = len(kernel)
-    pooled: Shape = tuple(
-        (size + pads[i] + pads[i + rank] - kernel[i]) // strides[i] + 1
-        if isinstance(size, int)
-        else None
-        for i, size in enumerate(sizes)
-    )
-    return (rows, channels, *pooled), (samples_axis(rows), channels, *pooled)
+    """As ONNX AveragePool; the potential is shaped as one step of the output."""
+    return pooled_shapes(shapes[0], attributes)
 
 
 SPEC = OPS.register("SpikeAveragePool")(
@@ -124,11 +90,7 @@ SPEC = OPS.register("SpikeAveragePool")(
             Param("pooled", "[T·N, C, ...]", "0 or 1"),
             Param("v_final", "[N, C, ...]", "potential after step T−1"),
         ),
-        attributes=(
-            Attr("kernel_shape", "ints", "window size along each spatial axis"),
-            Attr("strides", "ints", "window stride along each spatial axis"),
-            Attr("pads", "ints", "begins then ends along each spatial axis"),
-        ),
+        attributes=POOL_ATTRIBUTES,
         window=window,
         infer_shapes=infer_shapes,
         calls=("IntegrateFire",),
