@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import inf
+from numbers import Integral
 from typing import TYPE_CHECKING, TypeAlias
 
 import onnx
@@ -23,10 +25,15 @@ from onnx2snn.calibration.dataset import DataSource
 from onnx2snn.canonical import CanonicalGraph, SourceInfo
 from onnx2snn.emit import emit
 from onnx2snn.errors import (
+    BackendError,
+    CalibrationError,
     ConfigError,
     ModelFileError,
+    PlanError,
+    RegistryError,
     StrictError,
     UnsupportedModelError,
+    naming,
 )
 from onnx2snn.files import write_bytes
 from onnx2snn.frontend import canonicalise, read_source
@@ -51,6 +58,9 @@ CHOICES = {
     "avgpool": ("spiking", "linear"),
 }
 DEFAULT_RANGE = (0.0, 1.0)
+MOST_TIMESTEPS = 2**31 - 1
+#: Errors that are about the source model, whichever room finds them.
+ABOUT_THE_MODEL = (ModelFileError, UnsupportedModelError, CalibrationError, BackendError)
 
 
 @dataclass(frozen=True)
@@ -74,7 +84,7 @@ class Inspection:
     @property
     def convertible(self) -> bool:
         """Whether nothing stands in the way."""
-        return bool(self.sites) and not any(d.severity == "error" for d in self.diagnostics)
+        return not any(d.severity == "error" for d in self.diagnostics)
 
 
 @dataclass(frozen=True)
@@ -157,10 +167,10 @@ def convert(
     Args:
         source: path, ModelProto, or GraphSurgeon graph; it is not changed.
         timesteps: T, the length of the simulation window, at least 1.
-        threshold: "auto", or a threshold method: "quantizer", "percentile", "max", "gaussian",
-            "bound". "auto" takes the model's quantizers, else the 99.9th percentile of
-            calibration data, else batch norm's statistics, else the activations' upper bounds,
-            else statistics of synthetic data, with a warning.
+        threshold: "auto", or a threshold method: "quantizer", "mmse", "percentile", "max",
+            "gaussian", "bound". "auto" takes the least squared error on calibration data if there
+            are any; else the model's quantizers, else batch norm's statistics, else the
+            activations' upper bounds, else synthetic data, with a warning.
         granularity: one threshold for each "channel" or "layer".
         percentile: for the threshold method of that name, in percent.
         v_init: initial potential: "half" of the threshold, or "zero".
@@ -202,21 +212,69 @@ def convert(
         samples=samples,
         seed=seed,
     )
-    canonical = _load(source)
     if plan is None:
         _check_config(config)
-        plan = _make_plan(canonical, config, calibration_data, preprocessing, progress)
-    model, said = emit(canonical, plan)
-    plan = replace(plan, diagnostics=_distinct((*plan.diagnostics, *said)))
-    if strict:
-        _refuse_warnings(plan, canonical.source.file)
-    _verify(model)
+    canonical = _load(source)
+    with naming(canonical.source.file, *ABOUT_THE_MODEL):
+        if plan is None:
+            plan = _make_plan(canonical, config, calibration_data, preprocessing, progress)
+        else:
+            plan = _fitted(canonical, plan)
+        model, said = emit(canonical, plan)
+        plan = replace(plan, diagnostics=_distinct((*plan.diagnostics, *said)))
+        if strict:
+            _refuse_warnings(plan, canonical.source.file)
+        _verify(model)
     return ConversionResult(model, plan, canonical.source)
 
 
 def _load(source: Source) -> CanonicalGraph:
-    model, file = read_source(source)
-    return canonicalise(model, file)
+    file = os.fspath(source) if isinstance(source, (str, os.PathLike)) else None
+    with naming(file, *ABOUT_THE_MODEL):
+        try:
+            return canonicalise(*read_source(source))
+        except UnicodeError as error:  # damaged names; protobuf does not look at them
+            raise ModelFileError(
+                "holds text that is not UTF-8", remedy="export the network again"
+            ) from error
+
+
+def _fitted(canonical: CanonicalGraph, plan: ConversionPlan) -> ConversionPlan:
+    """A given plan, with what it says of the model taken from the model itself.
+
+    Raises:
+        PlanError: it was made for another model, its options cannot be, or its sites are not the
+            model's.
+    """
+    remedy = "make the plan again for this model"
+    if plan.source_digest != canonical.source.digest:
+        raise PlanError("was made for another model", remedy=remedy)
+    diagnostics: list[Diagnostic] = []
+    try:
+        _check_config(plan.config)
+        sites, _ = _survey(canonical, plan.config, diagnostics)
+    except (ConfigError, RegistryError) as error:
+        raise PlanError(error.what, remedy=error.remedy or remedy) from error
+    _refuse_errors(canonical, diagnostics)
+    if [(s.name, s.nodes) for s in sites] != [(s.name, s.nodes) for s in plan.sites]:
+        raise PlanError("has other sites than the model", remedy=remedy)
+    if [s.name for s in sites] != [n.site for n in plan.neurons]:
+        raise PlanError("does not have one neuron for each site, in their order", remedy=remedy)
+    for site, neuron in zip(sites, plan.neurons, strict=True):
+        own = site.kind if site.is_pool else "if"
+        if neuron.neuron != own or site.is_pool != (neuron.amplitude is None):
+            raise PlanError(
+                f"neuron '{neuron.neuron}' and its amplitude do not fit a {site.kind}",
+                node=f"'{site.name}'",
+                remedy=remedy,
+            )
+        if neuron.reset not in CHOICES["reset"]:
+            raise PlanError(
+                f"reset is '{neuron.reset}'",
+                node=f"'{site.name}'",
+                remedy=f"known are {', '.join(CHOICES['reset'])}",
+            )
+    return replace(plan, sites=sites)
 
 
 def _make_plan(
@@ -228,7 +286,7 @@ def _make_plan(
 ) -> ConversionPlan:
     diagnostics = list(canonical.diagnostics)
     sites, _ = _survey(canonical, config, diagnostics)
-    _refuse_errors(canonical, sites, diagnostics)
+    _refuse_errors(canonical, diagnostics)
     statistics = _statistics(
         canonical, sites, config, calibration_data, preprocessing, diagnostics, progress
     )
@@ -257,6 +315,16 @@ def _survey(
     sites = find_sites(canonical, avgpool=config.avgpool, keep_analog=kept, diagnostics=diagnostics)
     regions = classify(canonical.graph, sites, kept)
     diagnostics.extend(unsupported(canonical.graph, regions, kept))
+    if not sites:
+        diagnostics.append(
+            Diagnostic(
+                "NO_ACTIVATION",
+                "error",
+                "",
+                "holds no activation that neurons can replace",
+                remedy="known are Relu, Clip and quantizers",
+            )
+        )
     return sites, regions
 
 
@@ -275,7 +343,7 @@ def _statistics(
     if calibration_data is not None:
         dataset = open_dataset(calibration_data, infos, preprocessing)
         dataset = dataset.subset(config.samples, config.seed)
-        needing = [s for s in sites if s.kind != "average_pool"]
+        needing = [s for s in sites if not s.is_pool]
     else:
         needing = sites_without_threshold(sites, config)
         if not needing or not _uses_data(config):
@@ -308,25 +376,15 @@ def _input_infos(model: onnx.ModelProto) -> tuple[TensorInfo, ...]:
     return tuple(tensor_info(i) for i in model.graph.input)
 
 
-def _refuse_errors(
-    canonical: CanonicalGraph,
-    sites: tuple[ActivationSite, ...],
-    diagnostics: Sequence[Diagnostic],
-) -> None:
+def _refuse_errors(canonical: CanonicalGraph, diagnostics: Sequence[Diagnostic]) -> None:
     errors = [d for d in diagnostics if d.severity == "error"]
     file = canonical.source.file
     if errors:
         first = errors[0]
-        more = ", ".join(e.node for e in errors[1:6])
+        more = ", ".join(e.node for e in errors[1:6] if e.node)
         rest = f" (also {more}{' and others' if len(errors) > 6 else ''})" if more else ""
         raise UnsupportedModelError(
-            first.what + rest, file=file, node=first.node, remedy=first.remedy
-        )
-    if not sites:
-        raise UnsupportedModelError(
-            "holds no activation that neurons can replace",
-            file=file,
-            remedy="known are Relu, Clip and quantizers",
+            first.what + rest, file=file, node=first.node or None, remedy=first.remedy
         )
 
 
@@ -341,14 +399,23 @@ def _distinct(diagnostics: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
 
 
 def _check_config(config: ConversionConfig) -> None:
-    if config.timesteps < 1:
-        raise ConfigError(f"timesteps must be at least 1, not {config.timesteps}")
-    if config.samples < 1:
-        raise ConfigError(f"samples must be at least 1, not {config.samples}")
+    for name, least, most in (
+        ("timesteps", 1, MOST_TIMESTEPS),
+        ("samples", 1, inf),
+        ("seed", 0, inf),
+    ):
+        value = getattr(config, name)
+        if not isinstance(value, Integral) or not least <= int(value) <= most:
+            limit = "" if most == inf else f" and at most {most}"
+            raise ConfigError(
+                f"{name} must be a whole number of at least {least}{limit}, not {value}"
+            )
     if not 0 < config.percentile <= 100:
         raise ConfigError(f"percentile must be in (0, 100], not {config.percentile}")
-    if config.input_range is not None and not config.input_range[0] < config.input_range[1]:
-        raise ConfigError("input_range must be a smaller and a larger number")
+    if config.input_range is not None:
+        low, high = config.input_range
+        if not -inf < low < high < inf:
+            raise ConfigError("input_range must be a smaller and a larger number, both finite")
     for name, choices in CHOICES.items():
         if getattr(config, name) not in choices:
             raise ConfigError(f"{name} must be one of {', '.join(choices)}")

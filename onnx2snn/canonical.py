@@ -41,6 +41,8 @@ class SourceInfo:
     inputs: tuple[onnx.ValueInfoProto, ...]
     outputs: tuple[onnx.ValueInfoProto, ...]
     operators: dict[str, int]
+    domain: str = ""
+    model_version: int = 0
 
 
 @dataclass

@@ -18,6 +18,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from onnx2snn_runtime.errors import (
     BackendError,
     DataError,
@@ -40,6 +44,7 @@ __all__ = [
     "StrictError",
     "TimestepsError",
     "UnsupportedModelError",
+    "naming",
 ]
 
 
@@ -65,3 +70,22 @@ class StrictError(Onnx2SnnError):
 
 class OutputFileError(Onnx2SnnError):
     """A result cannot be written."""
+
+
+@contextmanager
+def naming(
+    file: str | os.PathLike[str] | None,
+    *kinds: type[Onnx2SnnError],
+    remedy: str | None = None,
+) -> Iterator[None]:
+    """Errors of these kinds that leave the block name the file, and the remedy if they have none.
+
+    For rooms that see arrays or graphs and do not know where they came from.
+    """
+    try:
+        yield
+    except kinds as error:
+        if error.file is None and file is not None:
+            error.file = os.fspath(file)
+        error.remedy = error.remedy or remedy
+        raise

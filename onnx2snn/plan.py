@@ -7,8 +7,10 @@ so that a user can stop after planning, look, change a number, and go on.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -20,6 +22,8 @@ SCHEMA = "onnx2snn.plan"
 SCHEMA_VERSION = 1
 
 Array: TypeAlias = npt.NDArray[np.float32]
+#: From a value in JSON to a field's value; raises ValueError.
+Reader: TypeAlias = Callable[[Any], Any]
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ class ActivationSite:
 
     Attributes:
         name: unique; the name of the first node it replaces.
-        kind: "relu", "clip", "quantizer" or "average_pool".
+        kind: "relu", "clip", "quantizer", "average_pool" or "max_pool".
         source: tensor with the pre-activation.
         target: tensor with the activation.
         nodes: names of the canonical nodes it replaces.
@@ -120,6 +124,11 @@ class ActivationSite:
     std: Array | None = None
     places: Array | None = None
 
+    @property
+    def is_pool(self) -> bool:
+        """Whether it passes on the spikes of others, at their amplitude."""
+        return self.kind in {"average_pool", "max_pool"}
+
 
 @dataclass(frozen=True)
 class NeuronPlan:
@@ -128,17 +137,19 @@ class NeuronPlan:
     Attributes:
         site: name of the site.
         neuron: neuron model.
-        threshold: in units of the input current; broadcastable against one sample.
-        v_init: initial membrane potential, the same units and shapes.
+        threshold: in units of the input current; broadcastable against one sample; None where
+            there is none (max pools).
+        v_init: initial membrane potential, the same units and shapes; of a max pool the initial
+            counts.
         amplitude: what one spike is worth to the layers that follow; None where it keeps the
-            amplitude of the spikes it receives (average pools).
+            amplitude of the spikes it receives (pools).
         reset: "subtract" or "zero".
         provenance: which method set what, from which data.
     """
 
     site: str
     neuron: str
-    threshold: Array
+    threshold: Array | None
     v_init: Array
     amplitude: Array | None
     reset: str = "subtract"
@@ -180,7 +191,7 @@ class ConversionPlan:
         """
         try:
             data = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise PlanError(f"is not JSON ({error})", remedy="save it with --save-plan") from error
         if not isinstance(data, dict) or data.pop("schema", None) != SCHEMA:
             raise PlanError("is not a conversion plan", remedy="save one with --save-plan")
@@ -191,20 +202,13 @@ class ConversionPlan:
                 remedy="make the plan again with this version",
             )
         try:
-            return cls(
-                **{
-                    **data,
-                    "config": _build(ConversionConfig, data["config"]),
-                    "sites": tuple(_build(ActivationSite, s) for s in data["sites"]),
-                    "neurons": tuple(_build(NeuronPlan, n) for n in data["neurons"]),
-                    "diagnostics": tuple(_build(Diagnostic, d) for d in data["diagnostics"]),
-                }
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise PlanError(f"does not have the fields of a plan ({error})") from error
-
-
-_ARRAYS = frozenset({"mean", "std", "places", "threshold", "v_init", "amplitude"})
+            plan: ConversionPlan = _build(cls, data)
+        except ValueError as error:
+            raise PlanError(
+                f"does not have the fields of a plan ({error})",
+                remedy="correct it, or save it again with --save-plan",
+            ) from error
+        return plan
 
 
 def _plain(value: Any) -> Any:
@@ -220,21 +224,118 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _build(kind: type[Any], data: Mapping[str, Any]) -> Any:
-    """An instance of a plan dataclass from its JSON form."""
-    values: dict[str, Any] = {}
-    for f in fields(kind):
-        if f.name not in data:
-            continue
-        value = data[f.name]
-        if kind is not ConversionConfig and f.name in _ARRAYS and value is not None:
-            value = np.asarray(value, dtype=np.float32)
-        elif isinstance(value, list):
-            value = tuple(value)
-        elif f.name in {"lower", "upper"}:
-            value = float(value)
-        values[f.name] = value
-    unknown = set(data) - set(values)
-    if unknown:
-        raise ValueError(f"unknown {', '.join(sorted(unknown))}")
+def _build(kind: type[Any], data: Any) -> Any:
+    """An instance of a plan dataclass from its JSON form.
+
+    Raises:
+        ValueError: a field is missing, unknown, or of a wrong kind; says which.
+    """
+    if not isinstance(data, dict):
+        raise ValueError(f"{_shown(data)} is no {kind.__name__}")
+    known = {f.name: f for f in fields(kind)}
+    required = [
+        n for n, f in known.items() if f.default is MISSING and f.default_factory is MISSING
+    ]
+    for what, names in (
+        ("missing", [n for n in required if n not in data]),
+        ("unknown", [n for n in data if n not in known]),
+    ):
+        if names:
+            raise ValueError(f"{what}: {', '.join(names)}")
+    values = {}
+    for name, value in data.items():
+        try:
+            values[name] = _READERS[str(known[name].type)](value)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
     return kind(**values)
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 40 else f"{text[:40]} …"
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{_shown(value)} is no text")
+    return value
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{_shown(value)} is not true or false")
+    return value
+
+
+def _whole(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError(f"{_shown(value)} is no whole number")
+    return value
+
+
+def _number(value: Any) -> float:
+    """A number; infinity is text in JSON."""
+    if value in ("inf", "-inf"):
+        return float(value)
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise ValueError(f"{_shown(value)} is no number")
+    if not abs(value) <= sys.float_info.max:
+        raise ValueError(f"{_shown(value)} is not finite")
+    return float(value)
+
+
+def _array(value: Any) -> Array:
+    array = np.asarray(value)  # fails on ragged lists
+    if array.dtype.kind not in "iuf":
+        raise ValueError(f"{_shown(value)} is no array of numbers")
+    with np.errstate(over="ignore"):  # refused in the next line
+        array = array.astype(np.float32)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{_shown(value)} is not finite in float32")
+    return array
+
+
+def _several(read: Reader, length: int | None = None) -> Reader:
+    def reader(value: Any) -> tuple[Any, ...]:
+        if not isinstance(value, list) or length not in {None, len(value)}:
+            raise ValueError(f"{_shown(value)} is no list" + (f" of {length}" if length else ""))
+        items = []
+        for i, item in enumerate(value):
+            try:
+                items.append(read(item))
+            except ValueError as error:
+                raise ValueError(f"number {i + 1}: {error}") from error
+        return tuple(items)
+
+    return reader
+
+
+def _optional(read: Reader) -> Reader:
+    return lambda value: None if value is None else read(value)
+
+
+def _texts_by_name(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{_shown(value)} is no object")
+    return {name: _text(text) for name, text in value.items()}
+
+
+#: How a field's JSON form is read, by the field's type as it is written above.
+_READERS: dict[str, Reader] = {
+    "str": _text,
+    "bool": _flag,
+    "int": _whole,
+    "int | None": _optional(_whole),
+    "float": _number,
+    "float | None": _optional(_number),
+    "Array": _array,
+    "Array | None": _optional(_array),
+    "Mapping[str, str]": _texts_by_name,
+    "tuple[str, ...]": _several(_text),
+    "tuple[float, float] | None": _optional(_several(_number, 2)),
+    "ConversionConfig": partial(_build, ConversionConfig),
+    "tuple[ActivationSite, ...]": _several(partial(_build, ActivationSite)),
+    "tuple[NeuronPlan, ...]": _several(partial(_build, NeuronPlan)),
+    "tuple[Diagnostic, ...]": _several(partial(_build, Diagnostic)),
+}

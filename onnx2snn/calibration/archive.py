@@ -5,7 +5,10 @@ Pickled (object) arrays are refused: loading one would run code.
 
 from __future__ import annotations
 
+import lzma
 import os
+import tokenize
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -101,7 +104,7 @@ class ArchiveRows:
         wanted = prod(shape) * self.dtype.itemsize
         data = stream.read(wanted)
         if len(data) != wanted:
-            raise DataError(f"array '{self.key}' is truncated", file=self.file)
+            raise _truncated(self.file, self.key)
         return np.frombuffer(data, dtype=self.dtype).reshape(shape)
 
 
@@ -120,12 +123,16 @@ def open_archive(path: str | os.PathLike[str]) -> dict[str, ArchiveRows]:
             key = member.removesuffix(".npy")
             with archive.open(member) as stream:
                 shape, fortran_order, dtype = _header(stream)
+                start = stream.tell()
             if dtype.hasobject:
                 raise DataError(
                     f"array '{key}' holds Python objects, which are never loaded",
                     file=file,
                     remedy="save it as an array of numbers",
                 )
+            # Before anybody makes room for it.
+            if start + prod(shape) * dtype.itemsize > archive.getinfo(member).file_size:
+                raise _truncated(file, key)
             arrays[key] = ArchiveRows(file, key, shape, dtype, fortran_order)
     if not arrays:
         raise DataError("holds no arrays", file=file, remedy="save one with numpy.savez")
@@ -137,12 +144,34 @@ def _header(stream: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     read = _READ_HEADER.get(version)
     if read is None:
         raise ValueError(f"unknown array format version {version}")
-    shape, fortran_order, dtype = read(stream)
+    with warnings.catch_warnings():  # of headers that Python 2 wrote
+        warnings.simplefilter("ignore")
+        shape, fortran_order, dtype = read(stream)
+    if min(shape, default=0) < 0:
+        raise ValueError(f"shape {shape}")
     return shape, fortran_order, dtype
 
 
+def _truncated(file: Path, key: str) -> DataError:
+    return DataError(f"array '{key}' is truncated", file=file, remedy="save the archive again")
+
+
+#: What zipfile, its decompressors and numpy raise on damaged and on encrypted archives.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    RuntimeError,
+    SyntaxError,
+    tokenize.TokenError,
+    OverflowError,
+    ValueError,
+)
+
+
 class _guarded:  # noqa: N801  a context manager, used like a function
-    """Turns what zipfile, zlib and numpy raise on bad files into a DataError."""
+    """Turns what is raised on bad files into a DataError."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -152,7 +181,7 @@ class _guarded:  # noqa: N801  a context manager, used like a function
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         remedy = "give an .npz archive as numpy.savez writes it"
-        if isinstance(error, (zipfile.BadZipFile, zlib.error, ValueError, EOFError, SyntaxError)):
+        if isinstance(error, _DAMAGE):
             raise DataError(
                 f"is not an .npz archive, or it is damaged ({error})", file=self.file, remedy=remedy
             ) from error

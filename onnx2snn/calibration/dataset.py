@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import TypeAlias
 
 import numpy as np
 
 from onnx2snn.calibration.archive import Array, MemoryRows, Rows, open_archive
-from onnx2snn.errors import ConfigError, DataError
+from onnx2snn.errors import ConfigError, DataError, naming
 from onnx2snn_runtime.session import TensorInfo, check_input
 
 LABEL_KEYS = ("labels", "label", "y", "targets")
 IMAGE_KEYS = ("images", "x", "data", "input", "inputs")
+LAYOUTS = ("auto", "NHWC", "NCHW")
 CHUNK_ROWS = 256
 
 DataSource: TypeAlias = str | os.PathLike[str] | Array | Mapping[str, Array]
@@ -37,6 +39,21 @@ class Preprocessing:
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Check the numbers.
+
+        Raises:
+            ConfigError: an unknown layout, a scale of zero, a std that is not positive, infinity.
+        """
+        if self.layout not in LAYOUTS:
+            raise ConfigError(f"layout must be one of {', '.join(LAYOUTS)}, not {self.layout}")
+        if not all(map(isfinite, (self.scale, *self.mean, *self.std))):
+            raise ConfigError("scale, mean and std must be finite")
+        if self.scale == 0:
+            raise ConfigError("scale must not be zero")
+        if min(self.std, default=1.0) <= 0:
+            raise ConfigError("std must be positive")
+
     def apply(self, values: Array, info: TensorInfo) -> Array:
         """A batch for one model input.
 
@@ -44,24 +61,31 @@ class Preprocessing:
             DataError: it holds no numbers, or mean or std do not fit the channels.
         """
         if values.dtype.kind not in "buif":
-            raise DataError(f"input '{info.name}' holds {values.dtype}, not numbers")
+            raise DataError(
+                f"input '{info.name}' holds {values.dtype}, not numbers",
+                remedy="save it as an array of numbers",
+            )
         if self.layout == "NHWC" or (self.layout == "auto" and _fits_transposed(values, info)):
             values = np.moveaxis(values, -1, 1)
         if info.dtype.kind != "f":
             return values
-        values = values.astype(np.float32)
-        if self.scale != 1.0:
-            values = values * np.float32(self.scale)
-        if self.mean:
-            values = values - self._per_channel(self.mean, values, "mean")
-        if self.std:
-            values = values / self._per_channel(self.std, values, "std")
+        with np.errstate(all="ignore"):  # what is not finite then is refused as input
+            values = values.astype(np.float32)
+            if self.scale != 1.0:
+                values = values * np.float32(self.scale)
+            if self.mean:
+                values = values - self._per_channel(self.mean, values, "mean")
+            if self.std:
+                values = values / self._per_channel(self.std, values, "std")
         return values
 
     def _per_channel(self, numbers: tuple[float, ...], values: Array, name: str) -> Array:
         channels = values.shape[1] if values.ndim > 1 else 1
         if len(numbers) not in {1, channels}:
-            raise DataError(f"{len(numbers)} values for {name}, but {channels} channels")
+            raise DataError(
+                f"{len(numbers)} values for {name}, but {channels} channels",
+                remedy="give one value, or one for each channel",
+            )
         return np.asarray(numbers, np.float32).reshape(-1, *([1] * (values.ndim - 2)))
 
 
@@ -96,15 +120,30 @@ class Dataset:
         total = len(self)
         if samples is None or samples >= total:
             return self
-        chosen = np.random.default_rng(seed).permutation(total)[:samples]
+        # Its memory grows with the samples, not with the whole.
+        chosen = np.random.default_rng(seed).choice(total, samples, replace=False)
         picked = np.sort(chosen if self.indices is None else self.indices[chosen])
         return Dataset(self.inputs, self.infos, self.labels, self.preprocessing, self.name, picked)
 
     def label_batches(self, size: int) -> Iterator[Array]:
-        """The labels, batch by batch, as int64; nothing without labels."""
-        if self.labels is not None:
-            for part in self._rows(self.labels, size):
-                yield part.astype(np.int64).reshape(-1)
+        """The labels, batch by batch, as int64; nothing without labels.
+
+        Raises:
+            DataError: they are no class indices.
+        """
+        if self.labels is None:
+            return
+        for part in self._rows(self.labels, size):
+            whole = part.dtype.kind in "bui" or (
+                part.dtype.kind == "f" and np.array_equal(part, np.rint(part))
+            )
+            if part.size != len(part) or not whole:
+                raise DataError(
+                    f"labels are {part.dtype} of shape {list(self.labels.shape)}, no class indices",
+                    file=self.name,
+                    remedy="save one whole number for each sample",
+                )
+            yield part.astype(np.int64).reshape(-1)
 
     def batches(self, size: int) -> Iterator[dict[str, Array]]:
         """Model inputs, batch by batch; the last batch may be shorter.
@@ -114,14 +153,14 @@ class Dataset:
         """
         streams = {name: self._rows(rows, size) for name, rows in self.inputs.items()}
         for values in zip(*streams.values(), strict=True):
-            yield {
-                name: check_input(
-                    self.infos[name],
-                    self.preprocessing.apply(value, self.infos[name]),
-                    self.name,
-                )
-                for name, value in zip(streams, values, strict=True)
-            }
+            with naming(self.name, DataError, remedy="check the data and their preprocessing"):
+                feeds = {
+                    name: check_input(
+                        self.infos[name], self.preprocessing.apply(value, self.infos[name])
+                    )
+                    for name, value in zip(streams, values, strict=True)
+                }
+            yield feeds
 
     def _rows(self, rows: Rows, size: int) -> Iterator[Array]:
         """The chosen rows in batches."""
@@ -191,6 +230,8 @@ def parse_numbers(text: str) -> tuple[float, ...]:
             numbers.append(float(top) / (float(bottom) if bottom else 1.0))
         except (ValueError, ZeroDivisionError) as error:
             raise ConfigError(f"'{part}' is not a number") from error
+    if not all(map(isfinite, numbers)):
+        raise ConfigError(f"'{text}' is not finite")
     return tuple(numbers)
 
 
@@ -214,14 +255,26 @@ def _match(arrays: Mapping[str, Rows], infos: tuple[TensorInfo, ...], name: str)
 
 def _check_lengths(arrays: Mapping[str, Rows], name: str) -> None:
     for key, rows in arrays.items():
-        if not rows.shape or rows.shape[0] == 0:
-            raise DataError(f"array '{key}' holds no samples", file=name)
+        if not rows.shape or 0 in rows.shape:
+            raise DataError(
+                f"array '{key}' holds no samples",
+                file=name,
+                remedy="no axis may be empty, the first counts the samples",
+            )
         if rows.dtype.hasobject:
-            raise DataError(f"array '{key}' holds Python objects", file=name)
+            raise DataError(
+                f"array '{key}' holds Python objects",
+                file=name,
+                remedy="make it an array of numbers",
+            )
     lengths = {key: rows.shape[0] for key, rows in arrays.items()}
     if len(set(lengths.values())) > 1:
         told = ", ".join(f"{k}: {n}" for k, n in lengths.items())
-        raise DataError(f"arrays differ in their number of samples ({told})", file=name)
+        raise DataError(
+            f"arrays differ in their number of samples ({told})",
+            file=name,
+            remedy="give every array one row for each sample",
+        )
 
 
 def _fits_transposed(values: Array, info: TensorInfo) -> bool:

@@ -37,6 +37,7 @@ class SiteStatistics:
         maximum: per channel.
         percentile: per channel, of all values, zeros included.
         layer_percentile: over all channels together.
+        histogram: int64 [C, bins], each channel's bins evenly from zero to its maximum.
         samples: how many samples were seen.
         data: where they came from.
     """
@@ -44,6 +45,7 @@ class SiteStatistics:
     maximum: Vector
     percentile: Vector
     layer_percentile: float
+    histogram: npt.NDArray[np.int64]
     samples: int
     data: str
 
@@ -62,7 +64,7 @@ def collect_statistics(
         CalibrationError: an activation is NaN or infinite.
         DataError: the data do not fit the model.
     """
-    tapped = [s for s in sites if s.kind != "average_pool"]
+    tapped = [s for s in sites if not s.is_pool]
     taps = list(dict.fromkeys(s.source for s in tapped))
     # GraphSurgeon keeps shapes of all tensors, so the taps may be outputs without one.
     executable: Executable = StockExecutable(with_outputs(model, taps), BackendOptions())
@@ -128,7 +130,7 @@ def _summary(
     own = np.where(first == 0, 0.0, edges[first]) * top
     own = np.where((own == 0) & (top > 0), top, own)
     layer = _layer_percentile(counts, top, percentile)
-    return SiteStatistics(top, own, layer, samples, data)
+    return SiteStatistics(top, own, layer, counts, samples, data)
 
 
 def _layer_percentile(counts: npt.NDArray[np.int64], top: Vector, percentile: float) -> float:

@@ -33,7 +33,8 @@ def synthetic_dataset(
     inputs = {}
     for info in infos:
         shape = tuple(d if isinstance(d, int) else FREE_LENGTH for d in info.shape[1:])
-        if info.dtype.kind not in "fui" or prod(shape) * SAMPLES > LARGEST:
+        possible = info.shape and info.dtype.kind in "fui" and min(shape, default=1) > 0
+        if not possible or prod(shape) * SAMPLES > LARGEST:
             raise CalibrationError(
                 f"no synthetic data can be made for input '{info.name}'",
                 remedy="pass calibration data",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,9 @@ import click
 
 from onnx2snn import api
 from onnx2snn.cli.options import (
+    Whole,
+    check_output,
+    given,
     json_option,
     make_preprocessing,
     preprocessing_options,
@@ -22,10 +26,16 @@ from onnx2snn.cli.output import (
     progress_bar,
     say,
 )
-from onnx2snn.errors import PlanError
+from onnx2snn.errors import PlanError, naming
 from onnx2snn.files import write_text
 from onnx2snn.methods import POTENTIALS, THRESHOLDS
-from onnx2snn.plan import ActivationSite, ConversionPlan, NeuronPlan
+from onnx2snn.plan import ActivationSite, ConversionConfig, ConversionPlan, NeuronPlan
+
+#: What a saved plan has settled.
+PLANNED = (
+    *(f.name for f in fields(ConversionConfig)),
+    *("calibration_data", "layout", "scale", "mean", "std"),
+)
 
 
 @click.command("convert")
@@ -33,7 +43,7 @@ from onnx2snn.plan import ActivationSite, ConversionPlan, NeuronPlan
 @click.option(
     "-T",
     "--timesteps",
-    type=click.IntRange(min=1),
+    type=Whole(1),
     default=8,
     show_default=True,
     help="Length of the simulation window.",
@@ -113,17 +123,23 @@ def command(
 ) -> None:
     """Convert the network MODEL into a spiking network.
 
-    Without calibration data, thresholds come from the model's quantizers, else from its batch
-    norm, else from synthetic inputs, with a warning.
+    Thresholds come from calibration data if there are any, else from the model's quantizers, else
+    from its batch norm, else from synthetic inputs, with a warning. Those from calibration data
+    (mmse) and from batch norm (gaussian) are the best for the T given, and the file is then for
+    that T only; with --threshold percentile, max or quantizer T can be changed at run time.
     """
+    _check_together(plan_file, options["calibration_data"])
     preprocessing = make_preprocessing(layout, scale, mean, std)
+    sources = (model, options["calibration_data"])
+    check_output(None if dry_run else output, *sources, plan_file)
+    check_output(save_plan, *sources)
     plan = None if plan_file is None else read_plan(plan_file)
-    with progress_bar(quiet=as_json) as progress:
+    with progress_bar(quiet=as_json) as progress, naming(plan_file, PlanError):
         result = api.convert(
             model, preprocessing=preprocessing, plan=plan, progress=progress, **options
         )
-    target = Path(output) if output else default_output(model)
-    if save_plan:
+    target = default_output(model) if output is None else Path(output)
+    if save_plan is not None:
         write_text(save_plan, result.plan.to_json())
     if not dry_run:
         result.save(target)
@@ -139,7 +155,23 @@ def command(
 def default_output(model: str) -> Path:
     """model.onnx becomes model.snn.onnx beside it."""
     path = Path(model)
-    return path.with_name(f"{path.stem}.snn.onnx")
+    return path.parent / f"{path.stem}.snn.onnx"
+
+
+def _check_together(plan_file: str | None, calibration_data: str | None) -> None:
+    """Refuse options that would be ignored.
+
+    Raises:
+        UsageError: there are some.
+    """
+    of_data = given("layout", "scale", "mean", "std", "samples")
+    ignored = given(*PLANNED) if plan_file is not None else []
+    if ignored:
+        raise click.UsageError(f"{', '.join(ignored)}: a plan brings its own, change it there")
+    if of_data and calibration_data is None:
+        raise click.UsageError(f"{', '.join(of_data)}: of use with --calibration-data only")
+    if calibration_data is not None and given("input_range"):
+        raise click.UsageError("--input-range: of no use with --calibration-data")
 
 
 def read_plan(path: str) -> ConversionPlan:
@@ -149,14 +181,14 @@ def read_plan(path: str) -> ConversionPlan:
         PlanError: it cannot be read.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not text"
-        raise PlanError(f"cannot be read ({reason})", file=path) from error
-    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise PlanError("is not text", file=path, remedy="save one with --save-plan") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
+        reason = getattr(error, "strerror", None) or error
+        raise PlanError(f"cannot be read ({reason})", file=path, remedy="check the path") from error
+    with naming(path, PlanError):
         return ConversionPlan.from_json(text)
-    except PlanError as error:
-        raise PlanError(error.what, file=path, remedy=error.remedy) from error
 
 
 def print_plan(plan: ConversionPlan) -> None:
@@ -182,6 +214,8 @@ def _row(site: ActivationSite, neuron: NeuronPlan) -> list[str]:
 
 
 def _span(values: Any) -> str:
+    if values is None:
+        return ""
     low, high = float(values.min()), float(values.max())
     return f"{low:.4g}" if low == high else f"{low:.3g} … {high:.3g}"
 
@@ -200,8 +234,8 @@ def _content(result: api.ConversionResult, target: Path | None) -> dict[str, Any
                 "kind": s.kind,
                 "neuron": n.neuron,
                 "channels": s.channels,
-                "threshold_min": float(n.threshold.min()),
-                "threshold_max": float(n.threshold.max()),
+                "threshold_min": None if n.threshold is None else float(n.threshold.min()),
+                "threshold_max": None if n.threshold is None else float(n.threshold.max()),
                 "provenance": dict(n.provenance),
             }
             for s, n in zip(plan.sites, plan.neurons, strict=True)

@@ -12,7 +12,7 @@ from onnx2snn import api
 from onnx2snn.calibration import Preprocessing, open_dataset
 from onnx2snn.cli.convert import print_plan
 from onnx2snn.cli.evaluate import print_evaluation
-from onnx2snn.cli.options import json_option
+from onnx2snn.cli.options import check_output, json_option
 from onnx2snn.cli.output import print_diagnostics, print_json, progress_bar, say
 from onnx2snn.evaluation import evaluate
 from onnx2snn.frontend import read_source
@@ -37,6 +37,7 @@ PREPROCESSING = Preprocessing(layout="NCHW", scale=1 / 16)
 @json_option
 def command(output: str, as_json: bool) -> None:
     """Convert a small int8 network and simulate it on held-out images, both in the package."""
+    check_output(output)
     folder = files("onnx2snn") / "demo_data"
     with as_file(folder / MODEL) as model, as_file(folder / DATA) as data:
         result = api.convert(model, timesteps=STEPS[-1])

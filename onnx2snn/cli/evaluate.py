@@ -15,7 +15,8 @@ from onnx2snn.cli.options import (
     preprocessing_options,
     sampling_options,
 )
-from onnx2snn.cli.output import percent, print_json, print_table, progress_bar, say
+from onnx2snn.cli.output import note, percent, print_json, print_table, progress_bar, say
+from onnx2snn.errors import BackendError, naming
 from onnx2snn.evaluation import Evaluation, evaluate
 from onnx2snn.frontend import read_source
 from onnx2snn_runtime import SpikingSession
@@ -59,12 +60,15 @@ def command(
         data, session.inputs, make_preprocessing(layout, scale, mean, std)
     ).subset(samples, seed)
     source = None if ann is None else read_source(ann)[0]
-    with progress_bar(quiet=as_json) as progress:
+    if dataset.labels is None and source is None:
+        note("the data hold no labels and --ann is not given: only firing rates can be told")
+    with progress_bar(quiet=as_json) as progress, naming(model, BackendError):
         result = evaluate(
             session,
             dataset,
             timesteps=timesteps or default_steps(session),
             ann=source,
+            ann_name=ann or "",
             progress=progress,
         )
     if as_json:

@@ -47,7 +47,7 @@ def _print(found: api.Inspection) -> None:
     print_table(
         "nodes in canonical form",
         ["node", "operator", "becomes"],
-        [[name, found.operators[name], _fate(found, name)] for name in found.regions],
+        [[name, op, _fate(found, name)] for name, op in found.operators.items()],
     )
     counts = Counter(site.kind for site in found.sites)
     kinds = ", ".join(f"{n} {kind}" for kind, n in counts.items())
@@ -96,8 +96,8 @@ def _content(found: api.Inspection) -> dict[str, Any]:
             for s in found.sites
         ],
         "nodes": [
-            {"name": n, "operator": found.operators[n], "region": region}
-            for n, region in found.regions.items()
+            {"name": n, "operator": op, "region": found.regions[n]}
+            for n, op in found.operators.items()
         ],
         "diagnostics": diagnostics_json(found.diagnostics),
     }

@@ -6,8 +6,10 @@ import logging
 import os
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 
 import click
+import onnxruntime
 
 from onnx2snn.cli.output import error_line
 from onnx2snn.emit.assemble import tool_version
@@ -16,6 +18,11 @@ from onnx2snn.errors import ConfigError, Onnx2SnnError
 VERBS = ("convert", "inspect", "run", "evaluate", "demo")
 
 DONE, FAILED, USAGE, DIFFERENT, INTERRUPTED = 0, 1, 2, 3, 130
+EXIT_CODES = """\b
+Exit codes: 0 done, 1 failed on a file or its content, 2 wrong command line,
+3 a comparison found a difference, 130 interrupted."""
+#: onnxruntime prints nothing by itself: what goes wrong comes as an exception.
+ORT_FATAL_ONLY = 4
 
 
 class _Verbs(click.Group):
@@ -31,23 +38,24 @@ class _Verbs(click.Group):
         return command
 
 
-@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_CODES
+)
 @click.version_option(tool_version(), prog_name="onnx2snn")
 @click.option("-v", "--verbose", is_flag=True, help="Log what is done, to standard error.")
 @click.option("--debug", is_flag=True, help="Show a traceback when something fails.")
 def cli(verbose: bool, debug: bool) -> None:
-    r"""Turn trained neural networks in ONNX files into spiking neural networks.
-
-    \b
-    Exit codes: 0 done, 1 failed on a file or its content, 2 wrong command line,
-    3 a comparison found a difference, 130 interrupted.
-    """
+    """Turn trained neural networks in ONNX files into spiking neural networks."""
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, stream=sys.stderr)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
     args = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # what a terminal cannot show shall not stop us
+            stream.reconfigure(errors="backslashreplace")
+    onnxruntime.set_default_logger_severity(ORT_FATAL_ONLY)
     sys.exit(_run(args, debug="--debug" in args))
 
 
@@ -77,6 +85,8 @@ def _explain(error: BaseException) -> int:
         text, code = "interrupted", INTERRUPTED
     elif isinstance(error, Onnx2SnnError):
         text, code = str(error), USAGE if isinstance(error, ConfigError) else FAILED
+    elif isinstance(error, OSError):
+        text = str(error)  # of standard output: all files have errors of their own
     elif isinstance(error, MemoryError):
         text = "out of memory; use a smaller model, T or batch size"
     elif isinstance(error, Exception):

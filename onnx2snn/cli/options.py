@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from onnx2snn.calibration import Preprocessing
 from onnx2snn.calibration.dataset import parse_numbers
 from onnx2snn.errors import ConfigError
+from onnx2snn.files import check_target
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -31,6 +34,26 @@ class Numbers(click.ParamType):  # type: ignore[type-arg]
             self.fail(error.what, param, ctx)
 
 
+class Whole(click.ParamType):  # type: ignore[type-arg]
+    """A whole number of at least ``least``; what no machine can hold is refused."""
+
+    name = "integer"
+
+    def __init__(self, least: int, most: int = 2**31 - 1) -> None:
+        self.least, self.most = least, most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number."""
+        try:
+            number = int(value)
+        except ValueError:
+            self.fail(f"'{value}' is not a whole number", param, ctx)
+        if not self.least <= number <= self.most:
+            limit = f"at least {self.least}" if number < self.least else f"at most {self.most}"
+            self.fail(f"{number} is not {limit}", param, ctx)
+        return number
+
+
 class Steps(click.ParamType):  # type: ignore[type-arg]
     """Comma-separated numbers of time steps, each at least 1."""
 
@@ -42,12 +65,11 @@ class Steps(click.ParamType):  # type: ignore[type-arg]
         """The numbers of time steps."""
         if isinstance(value, tuple):
             return value
-        try:
-            steps = tuple(int(part) for part in str(value).replace(",", " ").split())
-        except ValueError:
-            self.fail(f"'{value}' is not a list of whole numbers", param, ctx)
-        if not steps or min(steps) < 1:
-            self.fail("every T must be at least 1", param, ctx)
+        steps = tuple(
+            Whole(1).convert(part, param, ctx) for part in str(value).replace(",", " ").split()
+        )
+        if not steps:
+            self.fail("no number of time steps is given", param, ctx)
         return steps
 
 
@@ -92,12 +114,14 @@ def sampling_options(default: int | None) -> Callable[[F], F]:
             [
                 click.option(
                     "--samples",
-                    type=click.IntRange(min=1),
+                    type=Whole(1),
                     default=default,
                     show_default=default is not None,
                     help="Use at most so many samples, drawn at random.",
                 ),
-                click.option("--seed", type=int, default=0, show_default=True, help="Of the draw."),
+                click.option(
+                    "--seed", type=Whole(0), default=0, show_default=True, help="Of the draw."
+                ),
             ],
         )
 
@@ -125,7 +149,7 @@ def backend_options(function: F) -> F:
             ),
             click.option(
                 "--threads",
-                type=click.IntRange(min=0),
+                type=Whole(0, 1024),
                 default=0,
                 help="Threads of one operator; 0 leaves it to onnxruntime.",
             ),
@@ -144,6 +168,28 @@ def make_preprocessing(
     """The preprocessing that the options describe."""
     if len(scale) != 1:
         raise click.UsageError("--scale takes one number")
-    if any(s == 0 for s in std):
-        raise click.UsageError("--std must not be zero")
     return Preprocessing(layout=layout, scale=scale[0], mean=mean, std=std)
+
+
+def given(*names: str) -> list[str]:
+    """Those of the named parameters that stand on the command line, as users write them."""
+    context = click.get_current_context()
+    return [
+        max(p.opts, key=len)
+        for p in context.command.params
+        if p.name in names and context.get_parameter_source(p.name) is ParameterSource.COMMANDLINE
+    ]
+
+
+def check_output(output: str | None, *sources: str | None) -> None:
+    """Check, before long work, that a result can be written and replaces none of its sources.
+
+    Raises:
+        OutputFileError: it cannot be written.
+    """
+    if output is None:
+        return
+    for source in sources:
+        if source is not None and os.path.realpath(output) == os.path.realpath(source):
+            raise click.UsageError(f"{output} would be overwritten; give another name")
+    check_target(output)

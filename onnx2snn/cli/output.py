@@ -31,9 +31,10 @@ class Report(Protocol):
 
 def console(*, stderr: bool = False) -> Console:
     """A console on the stream as it is now; wide enough for tables where it is no terminal."""
-    out = Console(stderr=stderr, highlight=False, soft_wrap=False)
+    # Names of nodes are no markup: ":x:" stays as it is.
+    out = Console(stderr=stderr, highlight=False, emoji=False)
     if not out.is_terminal:
-        out = Console(stderr=stderr, highlight=False, width=PLAIN_WIDTH)
+        out = Console(stderr=stderr, highlight=False, emoji=False, width=PLAIN_WIDTH)
     return out
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import time
-from pathlib import Path
 from typing import Any
 
 import click
@@ -12,13 +11,16 @@ import numpy as np
 
 from onnx2snn.calibration import open_dataset
 from onnx2snn.cli.options import (
+    Whole,
     backend_options,
+    check_output,
     json_option,
     make_preprocessing,
     preprocessing_options,
     sampling_options,
 )
 from onnx2snn.cli.output import print_json, print_table, progress_bar, say
+from onnx2snn.errors import BackendError, naming
 from onnx2snn.files import write_bytes
 from onnx2snn_runtime import SpikingSession
 
@@ -29,7 +31,7 @@ READ_SIZE = 64
 @click.argument("model", type=click.Path())
 @click.option("-i", "--input", "data", type=click.Path(), required=True, help="An .npz.")
 @click.option("-o", "--output", type=click.Path(), help="An .npz for the outputs.")
-@click.option("-T", "--timesteps", type=click.IntRange(min=1), help="By default the file's.")
+@click.option("-T", "--timesteps", type=Whole(1), help="By default the file's.")
 @preprocessing_options
 @sampling_options(None)
 @backend_options
@@ -51,13 +53,14 @@ def command(
     as_json: bool,
 ) -> None:
     """Simulate the spiking network MODEL on the samples of an .npz."""
+    check_output(output, model, data)
     session = SpikingSession(model, backend=backend, providers=providers, threads=threads)
     dataset = open_dataset(
         data, session.inputs, make_preprocessing(layout, scale, mean, std)
     ).subset(samples, seed)
     parts: dict[str, list[Any]] = {o.name: [] for o in session.outputs}
     started = time.perf_counter()
-    with progress_bar(quiet=as_json) as progress:
+    with progress_bar(quiet=as_json) as progress, naming(model, BackendError):
         done = 0
         for feeds in dataset.batches(READ_SIZE):
             answers = session.run(feeds, timesteps)
@@ -67,8 +70,8 @@ def command(
             progress("simulate", done, len(dataset))
     seconds = time.perf_counter() - started
     results = {name: np.concatenate(values) for name, values in parts.items()}
-    if output:
-        _save(Path(output), results)
+    if output is not None:
+        _save(output, results)
     steps = timesteps or session.timesteps
     if as_json:
         shapes = {name: list(values.shape) for name, values in results.items()}
@@ -84,11 +87,11 @@ def command(
             for n, v in results.items()
         ],
     )
-    if output:
+    if output is not None:
         say(f"wrote {output}")
 
 
-def _save(path: Path, arrays: dict[str, Any]) -> None:
+def _save(path: str, arrays: dict[str, Any]) -> None:
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     write_bytes(path, buffer.getvalue())

@@ -29,6 +29,7 @@ from onnx2snn.plan import Diagnostic
 from onnx2snn.sites import Region
 from onnx2snn_runtime.opspec import DOMAIN
 
+POOLS = frozenset({"SpikeAveragePool", "SpikeMaxPool"})
 MULTIPLIES = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 
 
@@ -80,7 +81,7 @@ def _absorb(graph: gs.Graph, node: gs.Node, index: int, amplitude: Array) -> boo
 def _carry(node: gs.Node, amplitude: Array) -> Array | None:
     if node.domain == DOMAIN:
         flat = all(d == 1 for d in amplitude.shape[1:])
-        passes = node.op == "SpikeDecode" or (node.op == "SpikeAveragePool" and flat)
+        passes = node.op == "SpikeDecode" or (node.op in POOLS and flat)
         return amplitude if passes else None
     handler = LINEAR.find(node.op)
     return None if handler is None or node.domain else handler.carry(node, amplitude)
@@ -99,7 +100,7 @@ def _scale_behind(emission: Emission, node: gs.Node, amplitude: Array) -> gs.Nod
 
 def _check_pools(emission: Emission) -> None:
     for node in emission.graph.nodes:
-        if node.op == "SpikeAveragePool" and not carries_unit_spikes(node.inputs[0]):
+        if node.op in POOLS and not carries_unit_spikes(node.inputs[0]):
             raise UnsupportedModelError(
                 "the pool receives spikes of differing amplitude",
                 file=None,
@@ -119,7 +120,7 @@ def carries_unit_spikes(tensor: gs.Tensor) -> bool:
         if not moves:
             return False
         maker = producer(maker.inputs[0])
-    return maker is not None and any(t.name.endswith(".v_final") for t in maker.outputs)
+    return maker is not None and maker.op in POOLS | {"IntegrateFire"}
 
 
 def _report_currents(emission: Emission) -> None:

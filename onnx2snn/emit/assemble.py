@@ -71,10 +71,14 @@ def _check_plan(canonical: CanonicalGraph, plan: ConversionPlan) -> None:
                 continue
             if not np.isfinite(values).all() or (name == "threshold" and (values <= 0).any()):
                 raise PlanError(f"{name} must be finite, a threshold positive", node=node)
-            if values.ndim >= max(site.rank, 2) or (
-                values.size > 1 and values.shape[0] not in {1, site.channels}
+            if values.size > 1 and (
+                values.ndim != site.rank - 1 or values.shape[0] not in {1, site.channels}
             ):
-                raise PlanError(f"{name} does not fit {site.channels} channels", node=node)
+                raise PlanError(
+                    f"{name} does not fit: it is one value, or an array of {site.rank - 1} axes "
+                    f"whose first has length 1 or {site.channels}",
+                    node=node,
+                )
     if len(plan.sites) != len(plan.neurons):
         raise PlanError("sites and neurons differ in number", remedy=remedy)
 
@@ -91,8 +95,12 @@ def _assemble(emission: Emission, canonical: CanonicalGraph) -> onnx.ModelProto:
     )
     _set_timesteps(model, plan)
     model.producer_name, model.producer_version = "onnx2snn", tool_version()
+    model.domain, model.model_version = source.domain, source.model_version
     model.doc_string = source.doc_string
     model.graph.doc_string = source.graph_doc_string
+    value_docs = {v.name: v.doc_string for v in (*source.inputs, *source.outputs)}
+    for value in (*model.graph.input, *model.graph.output):
+        value.doc_string = value_docs.get(value.name, "")
     docs = source.node_docs | emission.docs
     for node in model.graph.node:
         node.doc_string = docs.get(node.name, "")

@@ -51,10 +51,13 @@ def replace_sites(emission: Emission) -> None:
 
 def describe(site: ActivationSite, neuron: NeuronPlan) -> str:
     """A population for people."""
-    low, high = float(neuron.threshold.min()), float(neuron.threshold.max())
-    theta = f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
-    origin = ", ".join(f"{k}: {v}" for k, v in neuron.provenance.items())
-    return f"Replaces {' + '.join(site.nodes)} ({site.kind}). Threshold {theta}. {origin}."
+    text = f"Replaces {' + '.join(site.nodes)} ({site.kind})."
+    if neuron.threshold is not None:
+        low, high = float(neuron.threshold.min()), float(neuron.threshold.max())
+        text += f" Threshold {low:.4g}" + ("." if low == high else f" to {high:.4g}.")
+    if neuron.provenance:
+        text += " " + ", ".join(f"{k}: {v}" for k, v in neuron.provenance.items()) + "."
+    return text
 
 
 @NEURONS.register("if")
@@ -63,6 +66,7 @@ def integrate_fire(
 ) -> gs.Node:
     """Plain integrate-and-fire neurons."""
     assert neuron.amplitude is not None
+    assert neuron.threshold is not None
     graph = emission.graph
     source, target = nodes[0].inputs[0], nodes[-1].outputs[0]
     for node in nodes:
@@ -124,22 +128,42 @@ def average_pool(
     emission: Emission, site: ActivationSite, neuron: NeuronPlan, nodes: list[gs.Node]
 ) -> gs.Node:
     """The population of an average pool: it counts spikes, and any amplitude passes it."""
+    assert neuron.threshold is not None
+    target = nodes[0].outputs[0]
+    state = emission.variable(f"{site.name}.v_final", target, in_time=False)
+    threshold = new_constant(emission.graph, f"{site.name}.theta", neuron.threshold)
+    return _pool(emission, site, neuron, nodes, "SpikeAveragePool", [threshold], state)
+
+
+@NEURONS.register("max_pool")
+def max_pool(
+    emission: Emission, site: ActivationSite, neuron: NeuronPlan, nodes: list[gs.Node]
+) -> gs.Node:
+    """The max pool of a rate code; any amplitude passes it."""
+    source = nodes[0].inputs[0]
+    state = emission.variable(f"{site.name}.count_final", source, in_time=False)
+    return _pool(emission, site, neuron, nodes, "SpikeMaxPool", [], state)
+
+
+def _pool(
+    emission: Emission,
+    site: ActivationSite,
+    neuron: NeuronPlan,
+    nodes: list[gs.Node],
+    op: str,
+    threshold: list[gs.Tensor],
+    state: gs.Variable,
+) -> gs.Node:
     (pool,) = nodes
-    graph = emission.graph
     kernel, strides, pads = pool_geometry(pool)
     source, target = pool.inputs[0], pool.outputs[0]
-    remove(graph, pool)
-    final = emission.variable(f"{site.name}.v_final", target, in_time=False)
+    remove(emission.graph, pool)
+    initial = new_constant(emission.graph, f"{site.name}.v_init", neuron.v_init)
     return emission.add(
-        "SpikeAveragePool",
+        op,
         site.name,
-        [
-            source,
-            new_constant(graph, f"{site.name}.theta", neuron.threshold),
-            new_constant(graph, f"{site.name}.v_init", neuron.v_init),
-            emission.timesteps,
-        ],
-        [target, final],
+        [source, *threshold, initial, emission.timesteps],
+        [target, state],
         Region.SITE,
         domain=DOMAIN,
         attrs={"kernel_shape": kernel, "strides": strides, "pads": pads},

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import onnx
 
 from onnx2snn.calibration import Dataset
-from onnx2snn.errors import ConfigError, DataError
+from onnx2snn.errors import BackendError, ConfigError, DataError, ModelFileError, naming
 from onnx2snn_runtime import SpikingSession
 from onnx2snn_runtime.backend import BackendOptions
 from onnx2snn_runtime.backends.stock import StockExecutable
@@ -71,6 +71,7 @@ def evaluate(
     *,
     timesteps: Sequence[int],
     ann: onnx.ModelProto | None = None,
+    ann_name: str = "source network",
     progress: Progress | None = None,
 ) -> Evaluation:
     """Simulate a data set and compare with labels and with the source network.
@@ -83,18 +84,21 @@ def evaluate(
         dataset: samples, and labels if there are any.
         timesteps: the T of interest, ascending.
         ann: the source network.
+        ann_name: its file, for messages.
         progress: called with (what is done, samples done, samples in all).
 
     Raises:
         ConfigError: no T given.
-        DataError: samples and outputs do not fit.
+        DataError: samples and outputs do not fit, or labels are no class indices.
+        ModelFileError: the source network takes other inputs than the spiking one.
         TimestepsError: the file is made for a T smaller than the largest of interest.
     """
     if not timesteps:
         raise ConfigError("no number of time steps is given")
     wanted = sorted(set(timesteps))
-    ann_classes, ann_seconds = _run_ann(ann, dataset, progress)
     labels = _labels(dataset)
+    with naming(ann_name, ModelFileError, BackendError):
+        ann_classes, ann_seconds = _run_ann(ann, dataset, progress)
     started = time.perf_counter()
     if session.is_anytime:
         classes, rates = _simulate(session, dataset, wanted, progress)
@@ -134,7 +138,10 @@ def predicted(values: Array) -> Array:
     if values.dtype.kind in "iu" and values.size == len(values):
         return values.reshape(-1).astype(np.int64)
     if values.ndim < 2:
-        raise DataError(f"the first output has shape {list(values.shape)}, no class axis")
+        raise DataError(
+            f"the first output has shape {list(values.shape)}, no class axis",
+            remedy="only classifiers can be evaluated; see 'onnx2snn run'",
+        )
     best: Array = values.reshape(len(values), -1).argmax(axis=1)
     return best.astype(np.int64)
 
@@ -187,12 +194,13 @@ def _run_ann(
 ) -> tuple[Array | None, float | None]:
     if ann is None:
         return None, None
+    batch = _ann_batch(ann, dataset)
     executable = StockExecutable(ann, BackendOptions())
     name = ann.graph.output[0].name
     parts = []
     done = 0
     started = time.perf_counter()
-    for feeds in dataset.batches(_ann_batch(ann)):
+    for feeds in dataset.batches(batch):
         parts.append(predicted(executable.run([name], feeds)[0]))
         done += len(parts[-1])
         if progress:
@@ -200,11 +208,17 @@ def _run_ann(
     return np.concatenate(parts), time.perf_counter() - started
 
 
-def _ann_batch(ann: onnx.ModelProto) -> int:
+def _ann_batch(ann: onnx.ModelProto, dataset: Dataset) -> int:
     constants = {t.name for t in ann.graph.initializer}
-    first = next(i for i in ann.graph.input if i.name not in constants)
-    length = first.type.tensor_type.shape.dim[0]
-    return length.dim_value if length.HasField("dim_value") else ANN_BATCH
+    inputs = [i for i in ann.graph.input if i.name not in constants]
+    if {i.name for i in inputs} != set(dataset.infos):
+        raise ModelFileError(
+            f"takes {', '.join(i.name for i in inputs)}, the spiking network takes "
+            f"{', '.join(dataset.infos)}",
+            remedy="give the network from which the spiking one was made",
+        )
+    first = inputs[0].type.tensor_type.shape.dim[:1]
+    return first[0].dim_value if first and first[0].dim_value > 0 else ANN_BATCH
 
 
 def _labels(dataset: Dataset) -> Array | None:

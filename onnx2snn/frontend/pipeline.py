@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 
 import onnx
 import onnx_graphsurgeon as gs
 from onnx import shape_inference, version_converter
+from onnx_graphsurgeon.logger import G_LOGGER
 
 from onnx2snn.canonical import BATCH, CanonicalGraph, SourceInfo, export
 from onnx2snn.errors import ModelFileError, UnsupportedModelError
@@ -18,7 +18,8 @@ from onnx2snn.passes import BEFORE_BATCH_IS_FREE, PASSES
 #: Function bodies are written for it, and onnxruntime 1.17 runs it.
 LOWEST_TARGET_OPSET = 18
 
-logging.getLogger("onnx_graphsurgeon").setLevel(logging.ERROR)
+# It has a logger of its own, which prints to the standard output.
+G_LOGGER.severity = G_LOGGER.CRITICAL
 
 
 def canonicalise(model: onnx.ModelProto, file: str | None = None) -> CanonicalGraph:
@@ -61,6 +62,8 @@ def _describe(model: onnx.ModelProto, file: str | None) -> SourceInfo:
         inputs=tuple(i for i in model.graph.input if i.name not in constants),
         outputs=tuple(model.graph.output),
         operators=operator_counts(model),
+        domain=model.domain,
+        model_version=model.model_version,
     )
 
 
@@ -144,9 +147,6 @@ def _fold_constants(graph: gs.Graph, file: str | None) -> None:
 
 def _with_free_batch(graph: gs.Graph, file: str | None) -> gs.Graph:
     """Axis 0 of every input and output becomes the symbol of the batch."""
-    for tensor in graph.tensors().values():
-        if isinstance(tensor, gs.Variable) and not any(tensor is i for i in graph.inputs):
-            tensor.shape = None
     for tensor in graph.inputs:
         if tensor.shape and (isinstance(tensor.shape[0], int) or not tensor.shape[0]):
             tensor.shape = [BATCH, *tensor.shape[1:]]
@@ -154,4 +154,8 @@ def _with_free_batch(graph: gs.Graph, file: str | None) -> gs.Graph:
 
 
 def _with_shapes(graph: gs.Graph, file: str | None) -> gs.Graph:
+    """The graph with the shapes that follow from its inputs."""
+    for tensor in graph.tensors().values():
+        if isinstance(tensor, gs.Variable) and not any(tensor is i for i in graph.inputs):
+            tensor.shape = None
     return gs.import_onnx(_inferred(export(graph), file)).toposort()

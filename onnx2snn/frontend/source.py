@@ -13,6 +13,7 @@ from onnx import numpy_helper
 from onnx2snn.errors import ModelFileError
 from onnx2snn_runtime.modelfile import read_model
 from onnx2snn_runtime.opspec import DOMAIN
+from onnx2snn_runtime.session import TIMESTEPS
 
 #: Files are written for at least this opset; older sources are lifted to it.
 OLDEST_OPSET = 7
@@ -62,6 +63,7 @@ def _check(model: onnx.ModelProto, file: str | None) -> None:
     if not model.graph.input or not model.graph.output:
         raise ModelFileError("has a graph without inputs or outputs", file=file)
     _check_structure(model, file)
+    _check_names(model, file)
     _check_values(model, file)
 
 
@@ -76,19 +78,37 @@ def _check_structure(model: onnx.ModelProto, file: str | None) -> None:
         ) from error
 
 
+def _check_names(model: onnx.ModelProto, file: str | None) -> None:
+    graph = model.graph
+    names = {i.name for i in (*graph.input, *graph.initializer)}
+    if TIMESTEPS in names.union(*(n.output for n in graph.node)):
+        raise ModelFileError(
+            f"has a tensor named '{TIMESTEPS}', which is the number of time steps in spiking files",
+            file=file,
+            remedy="rename it",
+        )
+
+
 def _check_values(model: onnx.ModelProto, file: str | None) -> None:
-    for tensor in model.graph.initializer:
+    for name, tensor in _constants(model):
         try:
             values = numpy_helper.to_array(tensor)
         except (ValueError, TypeError) as error:
-            raise ModelFileError(
-                f"tensor '{tensor.name}' is corrupt ({error})", file=file
-            ) from error
+            raise ModelFileError(f"tensor '{name}' is corrupt ({error})", file=file) from error
         if values.dtype.kind == "f" and not np.isfinite(values).all():
-            readers = [n.name or n.op_type for n in model.graph.node if tensor.name in n.input]
+            readers = [n.name or n.op_type for n in model.graph.node if name in n.input]
             raise ModelFileError(
-                f"weights '{tensor.name}' hold NaN or infinity",
+                f"weights '{name}' hold NaN or infinity",
                 file=file,
                 node=f"'{readers[0]}'" if readers else None,
                 remedy="export the network again from a sound checkpoint",
             )
+
+
+def _constants(model: onnx.ModelProto) -> list[tuple[str, onnx.TensorProto]]:
+    """The initializers and the tensors of Constant nodes, by the name that readers use."""
+    found = [(t.name, t) for t in model.graph.initializer]
+    for node in model.graph.node:
+        if node.op_type == "Constant":
+            found += [(node.output[0], a.t) for a in node.attribute if a.HasField("t")]
+    return found

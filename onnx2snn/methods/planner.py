@@ -14,7 +14,7 @@ from onnx2snn.plan import ActivationSite, ConversionConfig, Diagnostic, NeuronPl
 AUTO = "auto"
 #: What "auto" takes, first what knows most. Statistics are there only if data were given, or as
 #: the last resort.
-AUTO_ORDER = ("quantizer", "percentile", "gaussian", "bound")
+AUTO_ORDER = ("mmse", "quantizer", "gaussian", "bound")
 #: The threshold of a channel that never fires; its amplitude is zero.
 DEAD_THRESHOLD = 1.0
 
@@ -23,7 +23,7 @@ def sites_without_threshold(
     sites: Sequence[ActivationSite], config: ConversionConfig
 ) -> list[ActivationSite]:
     """The sites for which the chosen method needs statistics of activations."""
-    return [s for s in sites if s.kind != "average_pool" and _choose(s, None, config) is None]
+    return [s for s in sites if not s.is_pool and _choose(s, None, config) is None]
 
 
 def plan_neurons(
@@ -40,7 +40,7 @@ def plan_neurons(
     plans = []
     fixed = False
     for site in sites:
-        if site.kind == "average_pool":
+        if site.is_pool:
             plans.append(_plan_pool(site, config))
             continue
         chosen = _choose(site, statistics.get(site.name), config)
@@ -100,7 +100,9 @@ def _plan_site(
 
 
 def _plan_pool(site: ActivationSite, config: ConversionConfig) -> NeuronPlan:
-    assert site.places is not None
+    if site.places is None:
+        counts = np.zeros(1, dtype=np.float32)
+        return NeuronPlan(site.name, "max_pool", threshold=None, v_init=counts, amplitude=None)
     potential = POTENTIALS.get(config.v_init)
     return NeuronPlan(
         site=site.name,

@@ -10,9 +10,17 @@ from onnx2snn.passes.free_reshape import free_reshape
 from onnx2snn.passes.fuse_bias import fuse_bias
 from onnx2snn.passes.global_pool import global_pool
 from onnx2snn.passes.normalise_gemm import normalise_gemm
+from onnx2snn.passes.pool_after_activation import pool_after_activation
 from onnx2snn.passes.remove_identity import remove_identity
 
 BEFORE_BATCH_IS_FREE = (remove_identity, free_reshape)
-PASSES = (global_pool, explicit_padding, normalise_gemm, fuse_bias, fold_batch_norm)
+PASSES = (
+    global_pool,
+    explicit_padding,
+    normalise_gemm,
+    fuse_bias,
+    fold_batch_norm,
+    pool_after_activation,
+)
 
 __all__ = ["BEFORE_BATCH_IS_FREE", "PASSES"]

@@ -15,15 +15,17 @@ from onnx2snn.graphs import sample_shape
 
 
 def explicit_padding(canonical: CanonicalGraph) -> None:
-    """Make the geometry of every Conv and AveragePool explicit."""
+    """Make the geometry of every Conv, AveragePool and MaxPool explicit."""
     for node in canonical.graph.nodes:
-        if node.op in {"Conv", "AveragePool"}:
+        if node.op in {"Conv", "AveragePool", "MaxPool"}:
             _make_explicit(node)
 
 
 def _make_explicit(node: gs.Node) -> None:
     attrs = node.attrs
-    kernel = attrs.get("kernel_shape") or list(node.inputs[1].shape[2:])
+    kernel = attrs.get("kernel_shape") or (node.inputs[1].shape or [])[2:]
+    if not kernel:  # computed weights of unknown rank
+        return
     ndim = len(kernel)
     attrs["kernel_shape"] = list(kernel)
     attrs.setdefault("strides", [1] * ndim)

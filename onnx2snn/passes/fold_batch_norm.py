@@ -48,11 +48,10 @@ def fold_batch_norm(canonical: CanonicalGraph) -> None:
             continue
         scale, shift, moments = affine
         output = _fold_backward(graph, node, scale, shift)
-        if output is None:
-            output = _fold_forward(graph, node, scale, shift)
-        if output is None:
+        if output is None and not _fold_forward(graph, node, scale, shift):
             output = _standalone(graph, node, scale, shift)
-        canonical.moments[output.name] = moments
+        if output is not None:  # folded forward, there is no tensor any more to speak of
+            canonical.moments[output.name] = moments
 
 
 def _affine(node: gs.Node) -> tuple[Array, Array, Moments] | None:
@@ -87,15 +86,15 @@ def _fold_backward(graph: gs.Graph, node: gs.Node, scale: Array, shift: Array) -
     return output
 
 
-def _fold_forward(graph: gs.Graph, node: gs.Node, scale: Array, shift: Array) -> gs.Tensor | None:
+def _fold_forward(graph: gs.Graph, node: gs.Node, scale: Array, shift: Array) -> bool:
     """Into the layer behind, if nothing else reads the batch norm."""
     layer = only_consumer(graph, node.outputs[0])
     if layer is None or layer.op not in {"Conv", "Gemm"} or layer.inputs[0] is not node.outputs[0]:
-        return None
+        return False
     weights = constant(input_at(layer, 1))
     bias = constant(input_at(layer, 2))
     if weights is None or (bias is None and input_at(layer, 2) is not None):
-        return None
+        return False
     weights = weights.astype(np.float64)
     old = np.zeros(out_channels(layer)) if bias is None else bias.astype(np.float64)
     if layer.op == "Gemm":
@@ -105,11 +104,11 @@ def _fold_forward(graph: gs.Graph, node: gs.Node, scale: Array, shift: Array) ->
         added = (weights * per_input).sum(axis=tuple(range(1, weights.ndim)))
         _set_parameters(graph, layer, weights * _input_channels(layer, scale), old + added)
     elif not _fold_into_padded(graph, layer, weights, old, scale, shift):
-        return None
+        return False
     source = node.inputs[0]
     layer.inputs[0] = source
     remove(graph, node)
-    return layer.outputs[0]
+    return True
 
 
 def _fold_into_padded(

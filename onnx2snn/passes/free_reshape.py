@@ -45,10 +45,22 @@ def _sample_target(node: gs.Node) -> tuple[int, ...] | None:
     """The shape of one sample after the node, or None if axis 0 is not kept."""
     if isinstance(node.inputs[0], gs.Constant):
         return None
-    after = sample_shape(node.outputs[0])
     before = sample_shape(node.inputs[0])
+    after = sample_shape(node.outputs[0]) or _completed(node, before)
     if after is not None and before is not None:
         return after if after and prod(after) == prod(before) else None
     wanted = constant(input_at(node, 1))
     keeps_axis = wanted is not None and wanted.size > 1 and wanted[0] == 0
     return tuple(int(d) for d in wanted[1:]) if wanted is not None and keeps_axis else None
+
+
+def _completed(node: gs.Node, before: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    """The sample's shape where one length is left open, as by ``x.view(x.size(0), -1)``."""
+    rows, shape = node.inputs[0].shape, node.outputs[0].shape
+    if before is None or not shape or rows[0] != shape[0]:
+        return None
+    known = [int(d) for d in shape[1:] if isinstance(d, (int, np.integer))]
+    if len(known) != len(shape) - 2 or not prod(known):
+        return None
+    rest = prod(before) // prod(known)
+    return tuple(int(d) if isinstance(d, (int, np.integer)) else rest for d in shape[1:])

@@ -13,14 +13,14 @@ def remove_identity(canonical: CanonicalGraph) -> None:
     """Let the readers of each such node read its input."""
     graph = canonical.graph
     for node in list(graph.nodes):
-        if _does_nothing(node) and not _passes_input_through(graph, node):
+        if _does_nothing(graph, node) and not _passes_input_through(graph, node):
             rewire(graph, node.outputs[0], node.inputs[0])
             remove(graph, node)
 
 
-def _does_nothing(node: gs.Node) -> bool:
+def _does_nothing(graph: gs.Graph, node: gs.Node) -> bool:
     if node.op == "Dropout":
-        return not any(consumers(t) for t in node.outputs[1:])
+        return not any(consumers(t) or is_output(graph, t) for t in node.outputs[1:])
     if node.op == "Cast":
         return node.inputs[0].dtype == np.float32 and node.attrs.get("to") in {1, np.float32}
     return bool(node.op == "Identity")

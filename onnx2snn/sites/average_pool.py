@@ -14,7 +14,7 @@ import onnx_graphsurgeon as gs
 from onnx2snn.graphs import Array, label, producer, rank, sample_shape
 from onnx2snn.passes.explicit_padding import ceil_padding
 from onnx2snn.plan import ActivationSite, Diagnostic
-from onnx2snn_runtime.ops.spike_average_pool import window_sum
+from onnx2snn_runtime.windows import window_sum
 
 #: They move unit spikes, and any amplitude can pass them.
 MOVES_SPIKES = frozenset(

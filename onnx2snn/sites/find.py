@@ -6,27 +6,34 @@ After quantization an activation is often a chain, or no Relu at all::
     Clip(0, 6)                                 clip
     Q(signed) ─▶ Relu ─▶ Q(signed)             quantizer, the Relu cuts the lower half off
     Q(lower bound 0) behind a Conv             quantizer, the Relu was absorbed
+    Q(lower bound 0) behind Conv ─▶ pool       likewise
 
-A quantizer that is none of these (of signed tensors, behind a pool) is no site: rates do not need
-its grid.
+A quantizer that is none of these (of signed tensors, of pooled activations) is no site: rates do
+not need its grid.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from math import isfinite
 
 import onnx_graphsurgeon as gs
 
 from onnx2snn.canonical import CanonicalGraph, Moments
-from onnx2snn.graphs import is_output, label, only_consumer, producer, rank
+from onnx2snn.graphs import label, only_consumer, producer, rank
 from onnx2snn.plan import ActivationSite, Diagnostic
 from onnx2snn.sites.activation import ACTIVATIONS, Match
-from onnx2snn.sites.average_pool import pool_site
+from onnx2snn.sites.average_pool import MOVES_SPIKES, pool_site
+from onnx2snn.sites.max_pool import max_pool_site
 from onnx2snn.sites.moments import propagate
 
 #: A quantizer behind one of these, with lower bound zero, has absorbed a Relu.
 COMPUTES = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "Add", "Sub", "Mul", "Div"})
 POOLS = frozenset({"AveragePool", "GlobalAveragePool"})
+#: What stands behind one of these has the signs of what stands before.
+PASSES_SIGNS = (
+    POOLS | MOVES_SPIKES | {"MaxPool", "Concat", "Flatten", "Reshape", "Squeeze", "Unsqueeze"}
+)
 
 
 def find_sites(
@@ -49,19 +56,26 @@ def find_sites(
     sites: list[ActivationSite] = []
     used: set[str] = set()
     spiking: set[str] = set()
+    unit: set[str] = set()  # without an offset: spikes times an amplitude
     for node in graph.nodes:
         if node.name in used or node.name in keep_analog:
             continue
         site = None
-        if node.op in POOLS and avgpool == "spiking":
+        if node.op == "MaxPool":
+            site = max_pool_site(node, unit)
+        elif node.op in POOLS and avgpool == "spiking":
             if any(t.name in spiking for t in _upstream(node)):
-                site = pool_site(node, spiking, diagnostics)
-        elif node.op in ACTIVATIONS.names():
-            site = _activation_site(graph, node, moments)
+                site = pool_site(node, unit, diagnostics)
+        else:
+            chain = _chain(graph, node, keep_analog)
+            if chain:
+                site = _activation_site(chain, moments, unit)
         if site is not None:
             sites.append(site)
             used.update(site.nodes)
             spiking.add(site.target)
+            if site.lower == 0.0:
+                unit.add(site.target)
     return tuple(sites)
 
 
@@ -79,16 +93,16 @@ def _upstream(node: gs.Node) -> list[gs.Tensor]:
 
 
 def _activation_site(
-    graph: gs.Graph, node: gs.Node, moments: dict[str, Moments]
+    chain: Sequence[Match], moments: Mapping[str, Moments], unit: Collection[str]
 ) -> ActivationSite | None:
-    chain = _chain(graph, node)
-    if chain is None:
-        return None
+    node = chain[0].nodes[0]
     kinds = [n.op for m in chain for n in m.nodes]
     bounds = chain[0].bounds
     for match in chain[1:]:
         bounds = bounds.then(match.bounds)
-    if "Relu" not in kinds and "Clip" not in kinds and not _absorbed_relu(node, bounds.lower):
+    if not {"Relu", "Clip"} & set(kinds) and not (
+        bounds.lower == 0.0 and _has_signs(node.inputs[0], unit)
+    ):
         return None
     if not isfinite(bounds.lower) or bounds.upper <= bounds.lower:
         return None
@@ -114,26 +128,28 @@ def _activation_site(
     )
 
 
-def _chain(graph: gs.Graph, node: gs.Node) -> list[Match] | None:
+def _chain(graph: gs.Graph, node: gs.Node, keep_analog: Collection[str]) -> list[Match]:
     """The activations that follow each other from here on, read by nobody in between."""
-    match = ACTIVATIONS.get(node.op)(graph, node)
-    if match is None:
-        return None
-    chain = [match]
-    while True:
-        output = chain[-1].nodes[-1].outputs[0]
-        follower = None if is_output(graph, output) else only_consumer(graph, output)
-        if follower is None or follower.op not in ACTIVATIONS.names():
-            return chain
-        match = ACTIVATIONS.get(follower.op)(graph, follower)
-        if match is None:
-            return chain
+    chain: list[Match] = []
+    follower: gs.Node | None = node
+    while follower is not None:
+        known = ACTIVATIONS.find(follower.op) if not follower.domain else None
+        match = None if known is None else known(graph, follower)
+        if match is None or any(n.name in keep_analog for n in match.nodes):
+            break
         chain.append(match)
+        follower = only_consumer(graph, match.nodes[-1].outputs[0])
+    return chain
 
 
-def _absorbed_relu(node: gs.Node, lower: float) -> bool:
-    maker = producer(node.inputs[0])
-    return lower == 0.0 and maker is not None and maker.op in COMPUTES
+def _has_signs(tensor: gs.Tensor, unit: Collection[str]) -> bool:
+    """Whether a layer computes the tensor, with no activation in between."""
+    maker = producer(tensor)
+    if maker is None or tensor.name in unit:
+        return False
+    if maker.op in COMPUTES:
+        return True
+    return maker.op in PASSES_SIGNS and any(_has_signs(t, unit) for t in maker.inputs)
 
 
 def site_label(site: ActivationSite, graph: gs.Graph) -> str:

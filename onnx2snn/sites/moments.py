@@ -16,7 +16,7 @@ import numpy as np
 import onnx_graphsurgeon as gs
 
 from onnx2snn.canonical import CanonicalGraph, Moments
-from onnx2snn.graphs import Array
+from onnx2snn.graphs import Array, constant, input_at
 from onnx2snn.linear import LINEAR
 
 
@@ -55,7 +55,7 @@ def _through(node: gs.Node, known: Mapping[str, Moments]) -> Moments | None:
         if other is None:
             return None
         return Moments(first.mean + other.mean, np.sqrt(first.std**2 + other.std**2))
-    if node.op in {"Relu", "Clip"}:
+    if node.op == "Relu" or (node.op == "Clip" and constant(input_at(node, 1)) == 0):
         return rectified(first)
     if node.op in {"QuantizeLinear", "DequantizeLinear", "Identity", "AveragePool"}:
         return first

@@ -17,11 +17,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from enum import Enum
 
+import numpy as np
 import onnx_graphsurgeon as gs
 
 from onnx2snn.graphs import consumers, data_inputs, label
 from onnx2snn.linear import LINEAR
 from onnx2snn.plan import ActivationSite, Diagnostic
+from onnx2snn.sites.activation import ACTIVATIONS
+from onnx2snn.sites.max_pool import max_pool_objection
 
 #: Their like stands at the end of networks, behind the readout.
 READOUTS = frozenset(
@@ -72,28 +75,48 @@ def unsupported(
     problems = []
     for node in graph.nodes:
         region = regions[node.name]
-        if region is Region.SITE or node.name in keep_analog or node.name in before_spikes:
-            continue
-        handler = LINEAR.find(node.op) if not node.domain else None
-        if handler is not None:
-            reason = handler.reason(node)
-        elif node.op in PASSIVE_QUANTIZER or (
-            region is Region.ANALOG and node.op in READOUTS and not node.domain
-        ):
-            reason = None
-        else:
-            reason = "this operator is not supported"
-        if reason is not None:
-            problems.append(
-                Diagnostic(
-                    "UNSUPPORTED_NODE",
-                    "error",
-                    label(node),
-                    reason,
-                    remedy=f"keep it as it is with --keep-analog {node.name}",
+        if region is Region.SITE:
+            problems.extend(_wrong_type(node))
+        elif node.name not in keep_analog:
+            reason, remedy = _objection(graph, node, region, node.name in before_spikes)
+            if reason is not None:
+                problems.append(
+                    Diagnostic("UNSUPPORTED_NODE", "error", label(node), reason, remedy=remedy)
                 )
-            )
     return problems
+
+
+def _objection(
+    graph: gs.Graph, node: gs.Node, region: Region, before_spikes: bool
+) -> tuple[str | None, str]:
+    """Why a node cannot stay where it is, or None; and what the user can do."""
+    remedy = f"keep it as it is with --keep-analog {node.name}"
+    if node.domain:
+        return (
+            f"operators of the domain {node.domain} are not supported yet",
+            "write the network in float or QDQ form",
+        )
+    if before_spikes or (region is Region.ANALOG and node.op in READOUTS):
+        return None, remedy
+    if node.op in PASSIVE_QUANTIZER:
+        known = ACTIVATIONS.find(node.op)
+        if known is not None and known(graph, node) is None:
+            return "its scale is not one constant, or not only a DequantizeLinear reads it", remedy
+        return None, remedy
+    if node.op == "MaxPool":
+        return max_pool_objection(node) or "what it pools are not one population's spikes", remedy
+    handler = LINEAR.find(node.op)
+    return ("this operator is not supported" if handler is None else handler.reason(node)), remedy
+
+
+def _wrong_type(node: gs.Node) -> list[Diagnostic]:
+    """An error for an activation of other than float32 values."""
+    dtype = node.inputs[0].dtype
+    if node.op == "DequantizeLinear" or dtype in {None, np.dtype(np.float32)}:
+        return []
+    what = f"its values are {np.dtype(dtype).name}, neurons work in float32"
+    remedy = "export the network in float32"
+    return [Diagnostic("UNSUPPORTED_TYPE", "error", label(node), what, remedy=remedy)]
 
 
 def _independent_of_spikes(graph: gs.Graph, regions: Mapping[str, Region]) -> set[str]:
