@@ -70,17 +70,22 @@ def with_rates(model: onnx.ModelProto) -> onnx.ModelProto:
 def is_anytime(model: onnx.ModelProto) -> bool:
     """Whether the answer after t of T steps is the answer at T = t.
 
-    So it is when nothing spikes behind a readout: no part of the network waits for a window.
+    So it is when nothing spikes behind a readout (no part of the network waits for a window), and
+    when everything behind it depends on readouts alone (so that it has a row for each step).
     """
     decoded: set[str] = set()
+    timeless = {i.name for i in model.graph.input} - {t.name for t in model.graph.initializer}
     for node in model.graph.node:
-        if node.domain == DOMAIN and node.op_type == "SpikeDecode":
+        spiking = node.domain == DOMAIN
+        from_readout = not decoded.isdisjoint(node.input)
+        from_input = not timeless.isdisjoint(node.input)
+        if from_readout and (spiking or from_input):
+            return False
+        if from_readout or (spiking and node.op_type == "SpikeDecode"):
             decoded.update(node.output)
-        elif decoded.intersection(node.input):
-            if node.domain == DOMAIN:
-                return False
-            decoded.update(node.output)
-    return True
+        elif from_input and not spiking:
+            timeless.update(node.output)
+    return all(output.name in decoded for output in model.graph.output)
 
 
 def with_cumulative_readout(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -91,7 +96,8 @@ def with_cumulative_readout(model: onnx.ModelProto) -> onnx.ModelProto:
     """
     if not is_anytime(model):
         raise BackendError(
-            "an analog part waits for the whole window, so there is no answer after each step",
+            "an analog part waits for the whole window or has no part in time, so there is no "
+            "answer after each step",
             remedy="run the model once for every number of time steps",
         )
     variant = _copy(model)

@@ -12,8 +12,8 @@ import onnxruntime
 from onnx2snn_runtime.backend import BACKENDS, BackendOptions
 from onnx2snn_runtime.errors import BackendError
 
-#: onnxruntime warns that `timesteps` can be overridden, which is its purpose.
-LOG_ERRORS_ONLY = 3
+#: onnxruntime warns that `timesteps` can be overridden, which is its purpose; errors are raised.
+LOG_FATAL_ONLY = 4
 
 
 class StockExecutable:
@@ -27,7 +27,7 @@ class StockExecutable:
                 remedy=f"available: {', '.join(onnxruntime.get_available_providers())}",
             )
         session_options = onnxruntime.SessionOptions()
-        session_options.log_severity_level = LOG_ERRORS_ONLY
+        session_options.log_severity_level = LOG_FATAL_ONLY
         session_options.intra_op_num_threads = options.threads
         try:
             self._session = onnxruntime.InferenceSession(

@@ -1,0 +1,72 @@
+"""The stock backend: onnxruntime with the file's own function bodies."""
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from onnx2snn_runtime.backend import BACKENDS, BackendOptions
+from onnx2snn_runtime.errors import BackendError
+
+
+def load(model, **options):
+    return BACKENDS.get("stock")(model, BackendOptions(**options))
+
+
+def test_runs_the_body(network, images):
+    """A changed body changes the answer: nothing of ours computes it."""
+    model = network()
+    (right,) = load(model).run(["answer"], {"image": images})
+    fire = next(f for f in model.functions if f.name == "IntegrateFire")
+    scan = next(node for node in fire.node if node.op_type == "Scan")
+    body = next(a.g for a in scan.attribute if a.name == "body")
+    compare = next(node for node in body.node if node.op_type == "GreaterOrEqual")
+    compare.op_type = "Greater"
+    (wrong,) = load(model).run(["answer"], {"image": images})
+    assert not np.array_equal(right, wrong)
+
+
+def test_outputs_in_the_order_asked_for(network, images):
+    executable = load(network())
+    with pytest.raises(BackendError, match="cannot run"):
+        executable.run(["answer", "nothing"], {"image": images})
+    (answer,) = executable.run(["answer"], {"image": images})
+    assert answer.shape == (5, 3)
+
+
+def test_overridden_timesteps_warn_nobody(network, images, capfd):
+    executable = load(network())
+    executable.run(["answer"], {"image": images, "timesteps": np.array(9, np.int64)})
+    assert capfd.readouterr() == ("", "")
+
+
+def test_unknown_provider(network):
+    with pytest.raises(BackendError) as error:
+        load(network(), providers=("CPUExecutionProvider", "AbacusExecutionProvider"))
+    assert "AbacusExecutionProvider is not" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_options_reach_onnxruntime(network, monkeypatch):
+    told = []
+
+    def record(model, options, providers):
+        told.append((options.intra_op_num_threads, providers))
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", record)
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["A", "B", "C"])
+    load(network(), providers=("C", "A"), threads=3)
+    assert told == [(3, ["C", "A"])]
+
+
+def test_unknown_op(network):
+    model = network()
+    model.graph.node[1].op_type = "Abacus"
+    with pytest.raises(BackendError, match="Abacus") as error:
+        load(model)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("threads", [0, 1, 2])
+def test_threads_change_nothing(network, images, simulate, threads):
+    (answer,) = load(network(), threads=threads).run(["answer"], {"image": images})
+    np.testing.assert_array_equal(answer, simulate(images, 4)["mean"][-1])

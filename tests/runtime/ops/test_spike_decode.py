@@ -1,0 +1,126 @@
+"""SpikeDecode: hand-made examples, closed forms, cumulative answers."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from onnx2snn_runtime.opspec import OPS
+
+MODES = ("mean", "sum", "last", "radix")
+
+
+def closed_form(rows, mode):
+    """The answer from all steps at once; rows is [T, ...] of integers."""
+    T = len(rows)
+    weights = {
+        "mean": np.ones(T),
+        "sum": np.ones(T),
+        "last": np.arange(1, T + 1) == T,
+        "radix": 2.0 ** np.arange(T - 1, -1, -1),
+    }[mode]
+    total = np.tensordot(weights, rows.astype(np.float64), axes=1).astype(np.float32)
+    return total / np.float32(T) if mode == "mean" else total
+
+
+@pytest.mark.parametrize(
+    ("mode", "answers"),
+    [
+        ("mean", [1, 0.5, np.float32(2) / np.float32(3), 0.75]),
+        ("sum", [1, 1, 2, 3]),
+        ("last", [1, 0, 1, 1]),
+        ("radix", [1, 2, 5, 11]),  # 1, 10, 101, 1011 in binary
+    ],
+)
+def test_hand_made(bench, case, mode, answers):
+    rows = [[1], [0], [1], [1]]
+    (every,) = bench.agree(case("SpikeDecode", rows, T=4, mode=mode, cumulative=1))
+    assert every.ravel().tolist() == answers
+    (final,) = bench.agree(case("SpikeDecode", rows, T=4, mode=mode, cumulative=0))
+    assert final.tolist() == [[answers[-1]]]
+
+
+@pytest.mark.parametrize(
+    ("mode", "answer"), [("mean", [3, 4]), ("sum", [6, 8]), ("last", [5, 6]), ("radix", [7, 10])]
+)
+def test_rows_are_time_major(bench, case, mode, answer):
+    # Sample 0 gets 1 and 5, sample 1 gets 2 and 6.
+    rows = [[1], [2], [5], [6]]
+    (got,) = bench.agree(case("SpikeDecode", rows, T=2, mode=mode, cumulative=0))
+    assert got.ravel().tolist() == answer
+
+
+@settings(max_examples=300)
+@given(data=st.data())
+def test_agrees_with_the_closed_form_and_all_backends(makers, bench, data, same_bits):
+    case = data.draw(makers["SpikeDecode"]())
+    (got,) = bench.agree(case)
+    rows = case.inputs[0].reshape(case.steps, -1, *case.inputs[0].shape[1:])
+    if case.inputs[0].size == 0:
+        return
+    mode = case.attributes["mode"]
+    if case.attributes["cumulative"]:
+        want = np.concatenate([closed_form(rows[: t + 1], mode) for t in range(case.steps)])
+    else:
+        want = closed_form(rows, mode)
+    assert same_bits(got, want)
+
+
+@given(data=st.data(), mode=st.sampled_from(MODES))
+def test_the_last_cumulative_row_is_the_answer(makers, bench, data, mode):
+    case = data.draw(makers["SpikeDecode"](mode=st.just(mode), cumulative=st.just(1)))
+    short = type(case)(case.spec, case.inputs, {"mode": mode, "cumulative": 0})
+    (every,), (final,) = bench.stock(case), bench.stock(short)
+    assert every.shape[0] == case.steps * final.shape[0]
+    np.testing.assert_array_equal(every[every.shape[0] - final.shape[0] :], final)
+
+
+@given(data=st.data(), mode=st.sampled_from(MODES))
+def test_a_cumulative_row_is_the_answer_of_a_shorter_window(makers, bench, data, mode):
+    case = data.draw(
+        makers["SpikeDecode"](
+            N=st.integers(1, 3), T=st.integers(2, 8), mode=st.just(mode), cumulative=st.just(1)
+        )
+    )
+    n = case.inputs[0].shape[0] // case.steps
+    t = data.draw(st.integers(1, case.steps - 1))
+    short = type(case)(
+        case.spec,
+        (case.inputs[0][: t * n].copy(), np.array(t, np.int64)),
+        {"mode": mode, "cumulative": 0},
+    )
+    np.testing.assert_array_equal(bench.stock(case)[0][(t - 1) * n : t * n], bench.stock(short)[0])
+
+
+@given(
+    rows=st.lists(st.floats(-1e6, 1e6, width=32), min_size=8, max_size=8),
+    mode=st.sampled_from(MODES),
+    cumulative=st.sampled_from([0, 1]),
+)
+def test_backends_agree_on_fractions(case, bench, rows, mode, cumulative):
+    bench.agree(
+        case("SpikeDecode", np.reshape(rows, (8, 1)), T=4, mode=mode, cumulative=cumulative)
+    )
+
+
+@pytest.mark.parametrize("mode", ["mean", "last"])
+def test_undoes_the_direct_encoder(bench, case, mode):
+    values = np.random.default_rng(1).integers(-9, 9, (3, 2, 4))
+    (currents,) = bench.agree(case("DirectEncode", values, T=7))
+    (back,) = bench.agree(case("SpikeDecode", currents, T=7, mode=mode, cumulative=0))
+    np.testing.assert_array_equal(back, values)
+
+
+@pytest.mark.parametrize(
+    ("currents", "cumulative", "answer"),
+    [
+        (("rows", 3, "H"), 0, (None, 3, "H")),
+        (("rows", 3, "H"), 1, ("rows", 3, "H")),
+        ((12, 3), 0, (None, 3)),
+        ((12, 3), 1, (12, 3)),
+        ((0, 3), 0, (0, 3)),
+    ],
+)
+def test_inferred_shapes(currents, cumulative, answer):
+    attributes = {"mode": "mean", "cumulative": cumulative}
+    assert OPS.get("SpikeDecode").infer_shapes([currents, ()], attributes) == (answer,)

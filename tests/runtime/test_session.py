@@ -1,0 +1,517 @@
+"""SpikingSession: small networks against NumPy, other T, batches, observing, refusals."""
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from onnx2snn_runtime import (
+    BackendError,
+    DataError,
+    ModelFileError,
+    Onnx2SnnError,
+    RegistryError,
+    SpikingSession,
+    TimestepsError,
+)
+from onnx2snn_runtime.opspec import DOMAIN
+
+BACKENDS = ("stock", "reference")
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request):
+    return request.param
+
+
+@pytest.fixture
+def session(network):
+    return SpikingSession(network())
+
+
+def one_line(error):
+    """The message of a caught error, which must be a single line."""
+    text = str(error.value)
+    assert text
+    assert "\n" not in text
+    return text
+
+
+class TestRun:
+    @pytest.mark.parametrize("T", [1, 2, 4, 9])
+    @pytest.mark.parametrize("mode", ["mean", "sum"])
+    def test_is_what_numpy_says(self, network, images, simulate, backend, same_bits, T, mode):
+        answer = SpikingSession(network(mode=mode), backend=backend).run(images, T)
+        assert list(answer) == ["answer"]
+        want = simulate(images, T)[mode][-1].astype(np.float32)
+        assert same_bits(answer["answer"], want)
+
+    def test_examples_are_not_trivial(self, images, simulate):
+        """Populations neither silent nor saturated, answers that differ and change with T."""
+        known = simulate(images, 9)
+        for spikes in known["spikes"].values():
+            assert 0.3 < spikes.mean() < 0.9
+        assert len(np.unique(known["mean"][-1], axis=0)) == len(images)
+        assert not np.array_equal(known["mean"][3], known["mean"][8])
+
+    def test_backends_agree(self, network, images, same_bits):
+        a, b = (SpikingSession(network(), backend=b).run(images, 5)["answer"] for b in BACKENDS)
+        assert same_bits(a, b)
+
+    def test_default_time_is_the_file_s(self, network, images, simulate):
+        answer = SpikingSession(network(T=6)).run(images)["answer"]
+        np.testing.assert_array_equal(answer, simulate(images, 6)["mean"][-1])
+
+    def test_time_may_be_a_numpy_integer(self, session, images, simulate):
+        answer = session.run(images, np.int64(3))["answer"]
+        np.testing.assert_array_equal(answer, simulate(images, 3)["mean"][-1])
+
+    def test_auto_is_stock(self, network, images, same_bits):
+        auto = SpikingSession(network()).run(images)["answer"]
+        stock = SpikingSession(network(), backend="stock").run(images)["answer"]
+        assert same_bits(auto, stock)
+
+    def test_a_thread(self, network, images, simulate):
+        answer = SpikingSession(network(), threads=1).run(images)["answer"]
+        np.testing.assert_array_equal(answer, simulate(images, 4)["mean"][-1])
+
+    def test_path_bytes_and_proto_are_the_same(self, network, images, tmp_path, same_bits):
+        model = network()
+        path = tmp_path / "network.snn.onnx"
+        path.write_bytes(model.SerializeToString())
+        sources = (path, str(path), model.SerializeToString(), model)
+        first, *others = (SpikingSession(source).run(images)["answer"] for source in sources)
+        assert all(same_bits(first, other) for other in others)
+
+    @pytest.mark.parametrize("kind", [np.float64, np.float32, np.int64, np.uint8])
+    def test_any_kind_of_number(self, session, images, simulate, kind):
+        answer = session.run(images.astype(kind))["answer"]
+        np.testing.assert_array_equal(answer, simulate(images, 4)["mean"][-1])
+
+    def test_nested_lists(self, session, images, simulate):
+        answer = session.run({"image": images.tolist()})["answer"]
+        np.testing.assert_array_equal(answer, simulate(images, 4)["mean"][-1])
+
+    def test_several_inputs(self, two_inputs, backend):
+        # Sums: 4, 2, 0 and 1, 8, -3; theta = 4, hard reset, T = 4.
+        left, right = [[1, 2, 0], [0, 4, -3]], [[3, 0, 0], [1, 4, 0]]
+        session = SpikingSession(two_inputs(), backend=backend)
+        assert [i.name for i in session.inputs] == ["left", "right"]
+        answer = session.run({"right": np.array(right), "left": np.array(left)})
+        assert answer["count"].tolist() == [[4, 2, 0], [1, 4, 0]]
+
+    def test_a_part_that_waits(self, waiting, backend):
+        # x = 1, 3, 5, theta = 4, T = 4: 1, 3 and 4 spikes, fed again: 1, 3 and 4 spikes.
+        answer = SpikingSession(waiting(), backend=backend).run(np.array([[1, 3, 5]]))
+        assert answer["count"].tolist() == [[1, 3, 4]]
+
+    def test_the_model_is_left_alone(self, network, images):
+        model = network()
+        before = model.SerializeToString(deterministic=True)
+        session = SpikingSession(model)
+        session.run(images)
+        session.observe(images)
+        session.trace(images)
+        assert model.SerializeToString(deterministic=True) == before
+
+
+class TestBatches:
+    @pytest.mark.parametrize("size", [1, 2, 3, 5, 64])
+    def test_size_changes_nothing(self, network, images, backend, size, same_bits):
+        session = SpikingSession(network(), backend=backend)
+        whole, parts = session.run(images, 5), session.run(images, 5, batch_size=size)
+        assert same_bits(whole["answer"], parts["answer"])
+        whole, parts = session.trace(images, 5), session.trace(images, 5, batch_size=size)
+        for name in session.populations:
+            assert same_bits(whole.spikes[name], parts.spikes[name])
+            assert same_bits(whole.v_final[name], parts.v_final[name])
+        whole, parts = session.observe(images, 5), session.observe(images, 5, batch_size=size)
+        assert same_bits(whole.outputs["answer"], parts.outputs["answer"])
+        for name in session.populations:
+            np.testing.assert_allclose(whole.rates[name], parts.rates[name], rtol=1e-6)
+
+    def test_progress(self, session, images):
+        told = []
+        session.run(images, batch_size=2, progress=lambda *step: told.append(step))
+        assert told == [(2, 5), (4, 5), (5, 5)]
+
+    def test_observe_tells_progress(self, session, images):
+        told = []
+        session.observe(images, batch_size=4, progress=lambda *step: told.append(step))
+        assert told == [(4, 5), (5, 5)]
+
+    @pytest.mark.parametrize("size", [0, -1])
+    @pytest.mark.parametrize("method", ["run", "observe", "trace"])
+    def test_senseless_size(self, session, images, method, size):
+        with pytest.raises(DataError) as error:
+            getattr(session, method)(images, batch_size=size)
+        assert "batch size" in one_line(error)
+
+    def test_fixed_batch(self, network, images, simulate, backend):
+        session = SpikingSession(network(batch=2), backend=backend)
+        assert session.inputs[0].shape == (2, 1, 6, 6)
+        # Four samples run two at a time, whatever is asked for.
+        for size in (None, 1, 3):
+            answer = session.run(images[:4], 3, batch_size=size)["answer"]
+            np.testing.assert_array_equal(answer, simulate(images[:4], 3)["mean"][-1])
+
+    def test_fixed_batch_and_a_rest(self, network, images):
+        with pytest.raises(DataError) as error:
+            SpikingSession(network(batch=2)).run(images)
+        assert "fixed batch of 2" in one_line(error)
+
+
+class TestTimesteps:
+    def test_free(self, session):
+        assert (session.timesteps, session.timesteps_fixed) == (4, False)
+
+    def test_fixed(self, network, images, simulate, backend):
+        session = SpikingSession(network(T=7, fixed=True), backend=backend)
+        assert (session.timesteps, session.timesteps_fixed) == (7, True)
+        want = simulate(images, 7)["mean"][-1]
+        np.testing.assert_array_equal(session.run(images)["answer"], want)
+        np.testing.assert_array_equal(session.run(images, 7)["answer"], want)
+
+    @pytest.mark.parametrize("method", ["run", "observe", "trace"])
+    def test_fixed_refuses_another(self, network, images, tmp_path, method):
+        path = tmp_path / "fixed.onnx"
+        path.write_bytes(network(T=7, fixed=True).SerializeToString())
+        with pytest.raises(TimestepsError) as error:
+            getattr(SpikingSession(path), method)(images, 8)
+        text = one_line(error)
+        assert text.startswith(str(path))
+        assert "T = 7" in text
+        assert "T = 8" in text
+        assert "-T 8" in text  # the remedy
+
+    @pytest.mark.parametrize("T", [0, -3, 2.5, "4"])
+    @pytest.mark.parametrize("method", ["run", "observe", "trace"])
+    def test_senseless(self, session, images, method, T):
+        with pytest.raises(TimestepsError) as error:
+            getattr(session, method)(images, T)
+        assert str(T) in one_line(error)
+
+    @pytest.mark.parametrize(
+        "tensor",
+        [
+            helper.make_tensor("timesteps", TensorProto.INT64, [1], [4]),
+            helper.make_tensor("timesteps", TensorProto.INT64, [], [0]),
+            helper.make_tensor("timesteps", TensorProto.INT64, [], [-4]),
+            helper.make_tensor("timesteps", TensorProto.FLOAT, [], [4]),
+            helper.make_tensor("timesteps", TensorProto.INT32, [], [4]),
+        ],
+        ids=["vector", "zero", "negative", "float", "int32"],
+    )
+    def test_unusable_initializer(self, network, tensor):
+        model = network(fixed=True)
+        model.graph.initializer[-1].CopyFrom(tensor)
+        with pytest.raises(ModelFileError) as error:
+            SpikingSession(model)
+        assert "timesteps" in one_line(error)
+
+
+class TestDescription:
+    def test_inputs_and_outputs(self, session):
+        (image,), (answer,) = session.inputs, session.outputs
+        assert (image.name, image.dtype, image.shape) == (
+            "image",
+            np.dtype("float32"),
+            ("N", 1, 6, 6),
+        )
+        assert (answer.name, answer.dtype, answer.shape) == (
+            "answer",
+            np.dtype("float32"),
+            ("N", 3),
+        )
+
+    def test_populations_in_order(self, session):
+        assert session.populations == ("fire.node", "pool.node")
+
+    def test_populations_without_node_names(self, network, images, simulate, backend):
+        """Tools drop node names; populations keep names of their own then."""
+        model = network()
+        for node in model.graph.node:
+            node.ClearField("name")
+        session = SpikingSession(model, backend=backend)
+        assert session.populations == ("fire", "pool")
+        trace, seen = session.trace(images, 3), session.observe(images, 3)
+        for name in session.populations:
+            known = simulate(images, 3)["spikes"][name + ".node"]
+            np.testing.assert_array_equal(trace.spikes[name], known)
+            np.testing.assert_allclose(seen.rates[name], known.reshape(3, -1).mean(axis=1))
+
+    def test_anytime(self, network, waiting, two_inputs):
+        assert SpikingSession(network()).is_anytime
+        assert SpikingSession(two_inputs()).is_anytime
+        assert not SpikingSession(waiting()).is_anytime
+
+
+class TestObserve:
+    @pytest.mark.parametrize("mode", ["mean", "sum", "last", "radix"])
+    def test_answers_are_those_of_shorter_runs(self, network, images, backend, mode, same_bits):
+        session = SpikingSession(network(mode=mode), backend=backend)
+        answers = session.observe(images, 6).outputs["answer"]
+        assert answers.shape == (6, 5, 3)
+        for t in range(6):
+            assert same_bits(answers[t], session.run(images, t + 1)["answer"])
+
+    def test_answers_are_what_numpy_says(self, session, images, simulate, same_bits):
+        answers = session.observe(images, 6).outputs["answer"]
+        assert same_bits(answers, simulate(images, 6)["mean"])
+
+    def test_rates(self, network, images, simulate, backend):
+        session = SpikingSession(network(), backend=backend)
+        rates = session.observe(images, 6).rates
+        trace = session.trace(images, 6)
+        known = simulate(images, 6)["spikes"]
+        assert tuple(rates) == session.populations
+        for name, rate in rates.items():
+            assert rate.shape == (6,)
+            np.testing.assert_allclose(
+                rate, trace.spikes[name].reshape(6, -1).mean(axis=1), rtol=1e-6
+            )
+            np.testing.assert_allclose(rate, known[name].reshape(6, -1).mean(axis=1), rtol=1e-6)
+
+    def test_default_time(self, session, images):
+        assert session.observe(images).outputs["answer"].shape == (4, 5, 3)
+
+    def test_fixed_time(self, network, images, simulate):
+        seen = SpikingSession(network(T=3, fixed=True)).observe(images)
+        np.testing.assert_array_equal(seen.outputs["answer"], simulate(images, 3)["mean"])
+
+    def test_attributes_left_out(self, network, images, simulate, backend):
+        """`cumulative` = 0 is the default, so another tool may leave it out."""
+        model = network()
+        del model.graph.node[-1].attribute[:]
+        session = SpikingSession(model, backend=backend)
+        answers = session.observe(images, 4).outputs["answer"]
+        np.testing.assert_array_equal(answers, simulate(images, 4)["mean"])
+
+    def test_refuses_what_waits(self, waiting):
+        session = SpikingSession(waiting())
+        with pytest.raises(BackendError) as error:
+            session.observe(np.ones((1, 3)))
+        assert "waits for the whole window" in one_line(error)
+
+
+class TestTrace:
+    def test_is_what_numpy_says(self, network, images, simulate, backend, same_bits):
+        trace = SpikingSession(network(), backend=backend).trace(images, 6)
+        known = simulate(images, 6)
+        for name, shape in (("fire.node", (2, 4, 4)), ("pool.node", (2, 2, 2))):
+            assert trace.spikes[name].shape == (6, 5, *shape)
+            assert same_bits(trace.spikes[name], known["spikes"][name].astype(np.uint8))
+            assert same_bits(trace.v_final[name], known["v_final"][name].astype(np.float32))
+
+    def test_chosen_populations(self, session, network, images, same_bits):
+        both = session.trace(images)
+        fresh = SpikingSession(network())
+        for chosen in (["pool.node"], ["pool.node", "fire.node"], ["pool.node"] * 2):
+            trace = fresh.trace(images, populations=chosen)
+            assert set(trace.spikes) == set(trace.v_final) == set(chosen)
+            for name in chosen:
+                assert same_bits(trace.spikes[name], both.spikes[name])
+                assert same_bits(trace.v_final[name], both.v_final[name])
+
+    def test_default_time(self, session, images):
+        assert session.trace(images).spikes["fire.node"].shape == (4, 5, 2, 4, 4)
+
+    def test_unknown_population(self, session, images):
+        with pytest.raises(DataError) as error:
+            session.trace(images, populations=["fire.node", "water.node"])
+        text = one_line(error)
+        assert "water.node" in text
+        assert "fire.node" in text  # the remedy lists what there is
+
+
+GOOD = np.ones((2, 1, 6, 6))
+
+
+def spoiled(value):
+    bad = GOOD.copy()
+    bad[1, 0, 3, 3] = value
+    return bad
+
+
+class TestRefusedData:
+    @pytest.mark.parametrize(
+        ("inputs", "words"),
+        [
+            (spoiled(np.nan), "NaN"),
+            (spoiled(np.inf), "infinity"),
+            (spoiled(-np.inf), "infinity"),
+            (spoiled(1e300), "infinity"),  # too large for float32
+            (GOOD.astype(object), "object"),
+            (None, "object"),
+            (GOOD.astype(str), "not numbers"),
+            (GOOD.astype(complex), "complex128"),
+            (GOOD.astype("datetime64[s]"), "datetime64"),
+            ([[1], [2, 3]], "no array"),
+            (np.float64(3), "[]"),
+            (GOOD[0], "[1, 6, 6]"),
+            (GOOD[None], "[1, 2, 1, 6, 6]"),
+            (GOOD[..., :5], "[2, 1, 6, 5]"),
+            (np.ones((2, 2, 6, 6)), "[2, 2, 6, 6]"),
+            (GOOD[:0], "no samples"),
+            ({"image": GOOD[:0]}, "no samples"),
+            ({"picture": GOOD}, "picture"),
+            ({"image": GOOD, "timesteps": np.array(3)}, "timesteps"),
+            ({"image": GOOD, "more": GOOD}, "more"),
+            ({}, "missing"),
+        ],
+    )
+    @pytest.mark.parametrize("method", ["run", "observe", "trace"])
+    def test_single_input(self, session, method, inputs, words):
+        with pytest.raises(DataError) as error:
+            getattr(session, method)(inputs)
+        assert words in one_line(error)
+
+    @pytest.mark.parametrize(
+        ("inputs", "words"),
+        [
+            (np.ones((2, 3)), "left, right"),
+            ({"left": np.ones((2, 3))}, "left, right"),
+            ({"left": np.ones((2, 3)), "right": np.ones((3, 3))}, "number of samples"),
+            ({"left": np.ones((2, 3)), "right": np.ones((0, 3))}, "number of samples"),
+            ({"left": np.ones((2, 3)), "right": np.ones((2, 4))}, "'right'"),
+            ({"left": np.ones((2, 3)), "right": np.full((2, 3), np.nan)}, "'right'"),
+        ],
+    )
+    def test_several_inputs(self, two_inputs, inputs, words):
+        with pytest.raises(DataError) as error:
+            SpikingSession(two_inputs()).run(inputs)
+        assert words in one_line(error)
+
+    @pytest.mark.parametrize(
+        ("value", "words"),
+        [(1.5, "int8"), (300, "int8"), (-129, "int8"), (np.nan, "NaN"), (1e30, "int8")],
+    )
+    def test_integer_input(self, network, value, words):
+        """Values that an integer input cannot hold are refused, not wrapped or cut."""
+        model = network()
+        model.graph.input[0].type.tensor_type.elem_type = TensorProto.INT8
+        cast = helper.make_node("Cast", ["image"], ["floats"], to=TensorProto.FLOAT)
+        model.graph.node[0].input[0] = "floats"
+        model.graph.node.insert(0, cast)
+        session = SpikingSession(model)
+        session.run(GOOD)
+        with pytest.raises(DataError) as error:
+            session.run(spoiled(value))
+        assert words in one_line(error)
+
+    def test_names_the_file(self, network, tmp_path):
+        path = tmp_path / "network.onnx"
+        path.write_bytes(network().SerializeToString())
+        with pytest.raises(DataError) as error:
+            SpikingSession(path).run(spoiled(np.nan))
+        assert one_line(error).startswith(str(path))
+
+
+class TestRefusedFiles:
+    def test_no_spiking_file(self, tmp_path):
+        node = helper.make_node("Relu", ["x"], ["y"])
+        values = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["N", 3]) for n in "xy"]
+        graph = helper.make_graph([node], "plain", values[:1], values[1:])
+        path = tmp_path / "plain.onnx"
+        opset = [helper.make_opsetid("", 17)]
+        onnx.save(helper.make_model(graph, opset_imports=opset), path)
+        with pytest.raises(ModelFileError) as error:
+            SpikingSession(path)
+        text = one_line(error)
+        assert text.startswith(str(path))
+        assert "not a spiking ONNX file" in text
+        assert "onnx2snn convert" in text
+
+    def test_newer_op_set(self, network):
+        model = network()
+        for entry in model.opset_import:
+            if entry.domain == DOMAIN:
+                entry.version = 2
+        with pytest.raises(ModelFileError) as error:
+            SpikingSession(model)
+        text = one_line(error)
+        assert "version 2" in text
+        assert "newer onnx2snn" in text
+
+    def test_unknown_op(self, network):
+        model = network()
+        model.graph.node[2].op_type = "FutureFire"
+        with pytest.raises(ModelFileError) as error:
+            SpikingSession(model)
+        text = one_line(error)
+        assert "FutureFire" in text
+        assert "newer onnx2snn" in text
+
+    def test_same_name_in_another_domain(self, network):
+        """Only our own domain's ops are judged."""
+        model = network()
+        model.graph.node[1].op_type, model.graph.node[1].domain = "FutureFire", "else.where"
+        with pytest.raises(BackendError):
+            SpikingSession(model)
+
+    @pytest.mark.parametrize("fixed", [False, True])
+    def test_no_timesteps(self, network, fixed):
+        model = network(fixed=fixed)
+        assert model.graph.initializer.pop().name == "timesteps"
+        with pytest.raises(ModelFileError) as error:
+            SpikingSession(model)
+        assert "timesteps" in one_line(error)
+
+    def test_missing_file(self, tmp_path):
+        with pytest.raises(ModelFileError) as error:
+            SpikingSession(tmp_path / "gone.onnx")
+        assert "gone.onnx" in one_line(error)
+
+    def test_damaged_bytes(self, network):
+        with pytest.raises(ModelFileError):
+            SpikingSession(network().SerializeToString()[:200])
+
+    @pytest.mark.parametrize("kind", ["bytes", "proto"])
+    def test_external_data_in_memory(self, network, kind, tmp_path, monkeypatch):
+        """A model in memory has no folder; the working directory is not meant."""
+        monkeypatch.chdir(tmp_path)
+        model = network()
+        tensor = model.graph.initializer[0]
+        (tmp_path / "conv.bin").write_bytes(tensor.raw_data)
+        onnx.external_data_helper.set_external_data(tensor, "conv.bin")
+        tensor.ClearField("raw_data")
+        with pytest.raises(ModelFileError) as error:
+            SpikingSession(model.SerializeToString() if kind == "bytes" else model)
+        assert "'conv'" in one_line(error)
+
+
+class TestBackends:
+    def test_unknown(self, network):
+        with pytest.raises(RegistryError) as error:
+            SpikingSession(network(), backend="abacus")
+        text = one_line(error)
+        assert "abacus" in text
+        assert "reference" in text
+        assert "stock" in text
+
+    def test_unknown_provider(self, network):
+        with pytest.raises(BackendError) as error:
+            SpikingSession(network(), providers=["AbacusExecutionProvider"])
+        text = one_line(error)
+        assert "AbacusExecutionProvider" in text
+        assert "CPUExecutionProvider" in text
+
+    def test_unloadable(self, network, backend):
+        model = network()
+        model.graph.node[1].op_type = "Abacus"
+        with pytest.raises(BackendError) as error:
+            SpikingSession(model, backend=backend)
+        assert "Abacus" in one_line(error)
+
+    def test_failing(self, network, backend):
+        """An input that the graph cannot digest, though its declared shape allows it."""
+        model = network()
+        model.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "H"
+        session = SpikingSession(model, backend=backend)
+        with pytest.raises(BackendError) as error:
+            session.run(np.ones((1, 1, 9, 6)))
+        one_line(error)
+
+    def test_every_error_is_ours(self):
+        for kind in (BackendError, DataError, ModelFileError, RegistryError, TimestepsError):
+            assert issubclass(kind, Onnx2SnnError)
