@@ -256,8 +256,10 @@ def _fitted(canonical: CanonicalGraph, plan: ConversionPlan) -> ConversionPlan:
     except (ConfigError, RegistryError) as error:
         raise PlanError(error.what, remedy=error.remedy or remedy) from error
     _refuse_errors(canonical, diagnostics)
-    if [(s.name, s.nodes) for s in sites] != [(s.name, s.nodes) for s in plan.sites]:
-        raise PlanError("has other sites than the model", remedy=remedy)
+    if list(map(_facts, sites)) != list(map(_facts, plan.sites)):
+        raise PlanError(
+            "has other sites than the model", remedy=f"change neurons only, or {remedy}"
+        )
     if [s.name for s in sites] != [n.site for n in plan.neurons]:
         raise PlanError("does not have one neuron for each site, in their order", remedy=remedy)
     for site, neuron in zip(sites, plan.neurons, strict=True):
@@ -275,6 +277,11 @@ def _fitted(canonical: CanonicalGraph, plan: ConversionPlan) -> ConversionPlan:
                 remedy=f"known are {', '.join(CHOICES['reset'])}",
             )
     return replace(plan, sites=sites)
+
+
+def _facts(site: ActivationSite) -> ActivationSite:
+    """What is the same wherever it is computed: all but arrays of numbers."""
+    return replace(site, mean=None, std=None, places=None)
 
 
 def _make_plan(

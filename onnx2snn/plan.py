@@ -104,8 +104,7 @@ class ActivationSite:
         zero_point: of the quantizer, or None.
         mean: per-channel mean of the pre-activation from batch norm, or None.
         std: per-channel standard deviation, likewise.
-        places: number of places averaged by an average pool, one or a map; empty if it depends
-            on the input's size, which is known at run time only.
+        places: number of places averaged by an average pool, one or a map; None elsewhere.
     """
 
     name: str
@@ -287,7 +286,7 @@ def _number(value: Any) -> float:
 
 def _array(value: Any) -> Array:
     array = np.asarray(value)  # fails on ragged lists
-    if array.dtype.kind not in "iuf":
+    if array.dtype.kind not in "iuf" or array.size == 0:
         raise ValueError(f"{_shown(value)} is no array of numbers")
     with np.errstate(over="ignore"):  # refused in the next line
         array = array.astype(np.float32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import TypeAlias
 
@@ -68,6 +68,11 @@ class Preprocessing:
         if self.layout == "NHWC" or (self.layout == "auto" and _fits_transposed(values, info)):
             values = np.moveaxis(values, -1, 1)
         if info.dtype.kind != "f":
+            if self.scale != 1.0 or self.mean or self.std:
+                raise DataError(
+                    f"input '{info.name}' takes {info.dtype}: no scale, mean or std applies",
+                    remedy="leave them out",
+                )
             return values
         with np.errstate(all="ignore"):  # what is not finite then is refused as input
             values = values.astype(np.float32)
@@ -100,6 +105,7 @@ class Dataset:
         preprocessing: applied to every batch.
         name: for messages and provenance.
         indices: which rows are used, in ascending order; None for all.
+        synthetic: whether the samples are made up.
     """
 
     inputs: Mapping[str, Rows]
@@ -108,6 +114,7 @@ class Dataset:
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     name: str = "data"
     indices: Array | None = None
+    synthetic: bool = False
 
     def __len__(self) -> int:
         """Number of samples."""
@@ -123,7 +130,7 @@ class Dataset:
         # Its memory grows with the samples, not with the whole.
         chosen = np.random.default_rng(seed).choice(total, samples, replace=False)
         picked = np.sort(chosen if self.indices is None else self.indices[chosen])
-        return Dataset(self.inputs, self.infos, self.labels, self.preprocessing, self.name, picked)
+        return replace(self, indices=picked)
 
     def label_batches(self, size: int) -> Iterator[Array]:
         """The labels, batch by batch, as int64; nothing without labels.

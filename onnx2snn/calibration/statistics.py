@@ -40,6 +40,7 @@ class SiteStatistics:
         histogram: int64 [C, bins], each channel's bins evenly from zero to its maximum.
         samples: how many samples were seen.
         data: where they came from.
+        synthetic: whether they are made up; then they tell layers apart, but not channels.
     """
 
     maximum: Vector
@@ -48,6 +49,7 @@ class SiteStatistics:
     histogram: npt.NDArray[np.int64]
     samples: int
     data: str
+    synthetic: bool = False
 
 
 def collect_statistics(
@@ -91,10 +93,7 @@ def collect_statistics(
         done += 1
         if progress:
             progress("calibrate", done, total)
-    return {
-        s.name: _summary(counts[s.name], maxima[s.name], percentile, len(dataset), dataset.name)
-        for s in tapped
-    }
+    return {s.name: _summary(counts[s.name], maxima[s.name], percentile, dataset) for s in tapped}
 
 
 def _activations(
@@ -121,7 +120,7 @@ def _count(counts: npt.NDArray[np.int64], values: npt.NDArray[np.float32], top: 
 
 
 def _summary(
-    counts: npt.NDArray[np.int64], top: Vector, percentile: float, samples: int, data: str
+    counts: npt.NDArray[np.int64], top: Vector, percentile: float, dataset: Dataset
 ) -> SiteStatistics:
     edges = (np.arange(BINS) + 1) / BINS
     share = counts.cumsum(axis=1) / counts.sum(axis=1, keepdims=True)
@@ -130,7 +129,7 @@ def _summary(
     own = np.where(first == 0, 0.0, edges[first]) * top
     own = np.where((own == 0) & (top > 0), top, own)
     layer = _layer_percentile(counts, top, percentile)
-    return SiteStatistics(top, own, layer, counts, samples, data)
+    return SiteStatistics(top, own, layer, counts, len(dataset), dataset.name, dataset.synthetic)
 
 
 def _layer_percentile(counts: npt.NDArray[np.int64], top: Vector, percentile: float) -> float:

@@ -40,7 +40,7 @@ def synthetic_dataset(
                 remedy="pass calibration data",
             )
         inputs[info.name] = MemoryRows(_smooth(rng, shape, value_range).astype(info.dtype))
-    return Dataset(inputs, {i.name: i for i in infos}, name="synthetic")
+    return Dataset(inputs, {i.name: i for i in infos}, name="synthetic inputs", synthetic=True)
 
 
 def _smooth(

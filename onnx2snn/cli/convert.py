@@ -207,15 +207,19 @@ def _row(site: ActivationSite, neuron: NeuronPlan) -> list[str]:
         site.kind,
         f"{neuron.neuron} ({neuron.reset})" if neuron.neuron == "if" else neuron.neuron,
         "?" if site.channels is None else str(site.channels),
-        _span(neuron.threshold),
+        _span(neuron),
         neuron.provenance.get("v_init", ""),
         neuron.provenance.get("threshold", ""),
     ]
 
 
-def _span(values: Any) -> str:
-    if values is None:
+def _span(neuron: NeuronPlan) -> str:
+    """The thresholds; those of channels that never fire say nothing."""
+    if neuron.threshold is None:
         return ""
+    values = neuron.threshold
+    if neuron.amplitude is not None and neuron.amplitude.any():
+        values = values[neuron.amplitude > 0]
     low, high = float(values.min()), float(values.max())
     return f"{low:.4g}" if low == high else f"{low:.3g} … {high:.3g}"
 

@@ -55,13 +55,12 @@ def command(
     as_json: bool,
 ) -> None:
     """Measure accuracy over time of the spiking network MODEL."""
-    session = SpikingSession(model, backend=backend, providers=providers, threads=threads)
+    with naming(model, BackendError):
+        session = SpikingSession(model, backend=backend, providers=providers, threads=threads)
     dataset = open_dataset(
         data, session.inputs, make_preprocessing(layout, scale, mean, std)
     ).subset(samples, seed)
     source = None if ann is None else read_source(ann)[0]
-    if dataset.labels is None and source is None:
-        note("the data hold no labels and --ann is not given: only firing rates can be told")
     with progress_bar(quiet=as_json) as progress, naming(model, BackendError):
         result = evaluate(
             session,
@@ -75,6 +74,8 @@ def command(
         print_json("evaluate", asdict(result))
         return
     print_evaluation(result)
+    if dataset.labels is None and source is None:
+        note("the data hold no labels and --ann is not given: only firing rates can be told")
 
 
 def default_steps(session: SpikingSession) -> tuple[int, ...]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -189,7 +189,8 @@ def check_output(output: str | None, *sources: str | None) -> None:
     """
     if output is None:
         return
-    for source in sources:
-        if source is not None and os.path.realpath(output) == os.path.realpath(source):
-            raise click.UsageError(f"{output} would be overwritten; give another name")
     check_target(output)
+    target = Path(output)
+    for source in (Path(s) for s in sources if s is not None):
+        if target.exists() and source.exists() and target.samefile(source):
+            raise click.UsageError(f"{output} would be overwritten; give another name")

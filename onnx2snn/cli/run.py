@@ -54,7 +54,8 @@ def command(
 ) -> None:
     """Simulate the spiking network MODEL on the samples of an .npz."""
     check_output(output, model, data)
-    session = SpikingSession(model, backend=backend, providers=providers, threads=threads)
+    with naming(model, BackendError):
+        session = SpikingSession(model, backend=backend, providers=providers, threads=threads)
     dataset = open_dataset(
         data, session.inputs, make_preprocessing(layout, scale, mean, std)
     ).subset(samples, seed)

@@ -30,6 +30,9 @@ from onnx2snn.sites import Region
 from onnx2snn_runtime.opspec import DOMAIN
 
 POOLS = frozenset({"SpikeAveragePool", "SpikeMaxPool"})
+MOVES = frozenset(
+    {"Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Pad"}
+)
 MULTIPLIES = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 
 
@@ -113,11 +116,8 @@ def carries_unit_spikes(tensor: gs.Tensor) -> bool:
     """Whether a tensor holds unit spikes, as a population made them."""
     maker = producer(tensor)
     while maker is not None and maker.domain != DOMAIN:
-        handler = LINEAR.find(maker.op)
-        moves = handler is not None and maker.op in {
-            "Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Pad",
-        }  # fmt: skip
-        if not moves:
+        handler = LINEAR.find(maker.op) if maker.op in MOVES else None
+        if handler is None or handler.carry(maker, np.ones(1, dtype=np.float32)) is None:
             return False
         maker = producer(maker.inputs[0])
     return maker is not None and maker.op in POOLS | {"IntegrateFire"}

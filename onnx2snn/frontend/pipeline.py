@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+import numpy as np
 import onnx
 import onnx_graphsurgeon as gs
 from onnx import shape_inference, version_converter
@@ -17,6 +18,13 @@ from onnx2snn.passes import BEFORE_BATCH_IS_FREE, PASSES
 
 #: Function bodies are written for it, and onnxruntime 1.17 runs it.
 LOWEST_TARGET_OPSET = 18
+#: Attributes of Constant that hold plain numbers, and what they are.
+PLAIN_CONSTANTS = {
+    "value_float": np.float32,
+    "value_floats": np.float32,
+    "value_int": np.int64,
+    "value_ints": np.int64,
+}
 
 # It has a logger of its own, which prints to the standard output.
 G_LOGGER.severity = G_LOGGER.CRITICAL
@@ -81,6 +89,7 @@ def _lift(model: onnx.ModelProto, file: str | None) -> onnx.ModelProto:
     del lifted.graph.input[:]
     lifted.graph.input.extend(inputs)
     lifted.ir_version = max(lifted.ir_version, 4)
+    _write_out_constants(lifted)
     if _opset(lifted) >= LOWEST_TARGET_OPSET:
         return lifted
     _refuse_foreign_operators(lifted, file)
@@ -92,6 +101,20 @@ def _lift(model: onnx.ModelProto, file: str | None) -> onnx.ModelProto:
             file=file,
             remedy=f"export it for opset {LOWEST_TARGET_OPSET} or newer",
         ) from error
+
+
+def _write_out_constants(model: onnx.ModelProto) -> None:
+    """Constants given as plain numbers become tensors: GraphSurgeon reads them as float64."""
+    for node in model.graph.node:
+        if node.op_type != "Constant" or node.domain not in {"", "ai.onnx"}:
+            continue
+        given = node.attribute[0] if node.attribute else None
+        kind = PLAIN_CONSTANTS.get(given.name) if given is not None else None
+        if given is not None and kind is not None:
+            values = np.array(onnx.helper.get_attribute_value(given), dtype=kind)
+            del node.attribute[:]
+            tensor = onnx.numpy_helper.from_array(values)
+            node.attribute.append(onnx.helper.make_attribute("value", tensor))
 
 
 def _refuse_foreign_operators(model: onnx.ModelProto, file: str | None) -> None:

@@ -20,7 +20,8 @@ def _axes(node: gs.Node, index: int, count: int) -> list[int] | None:
 class _Slice(Affine):
     def reason(self, node: gs.Node) -> str | None:
         limits = [constant(input_at(node, i)) for i in (1, 2)]
-        if any(v is None for v in limits):
+        computed_steps = input_at(node, 4) is not None and constant(input_at(node, 4)) is None
+        if computed_steps or any(v is None for v in limits):
             return "its limits are computed from the input"
         axes = _axes(node, 3, len(limits[0]) if limits[0] is not None else 0)
         return "it cuts the batch axis" if axes is None or 0 in axes else None
@@ -59,11 +60,11 @@ class _Pad(Affine):
 
     def carry(self, node: gs.Node, amplitude: Array) -> Array | None:
         value = constant(input_at(node, 2))
-        silent = value is None or not value.any()
+        filled = node.attrs.get("mode", "constant") == "constant"
         pads = constant(node.inputs[1])
         assert pads is not None
         axes = _axes(node, 3, pads.size // 2)
-        if not silent or axes is None or node.attrs.get("mode", "constant") != "constant":
+        if axes is None or (filled and value is not None and value.any()):
             return None
         if is_uniform(amplitude):
             return amplitude
@@ -73,7 +74,7 @@ class _Pad(Affine):
         for i, axis in enumerate(axes):
             if axis > 0 and amplitude.shape[axis - 1] != 1:
                 widths[axis - 1] = (int(pads[i]), int(pads[i + len(axes)]))
-        if any(w < 0 for pair in widths for w in pair):
+        if any(w < 0 or (w and not filled) for pair in widths for w in pair):
             return None
         # What is padded is silent, so any amplitude does.
         return np.pad(amplitude, widths, constant_values=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -61,6 +62,9 @@ def plan_neurons(
 def _choose(
     site: ActivationSite, statistics: SiteStatistics | None, config: ConversionConfig
 ) -> tuple[ThresholdMethod, Vector] | None:
+    if statistics is not None and statistics.synthetic:
+        # Made-up inputs leave silent many channels that real ones would excite.
+        config = replace(config, granularity="layer")
     names = AUTO_ORDER if config.threshold == AUTO else (config.threshold,)
     for name in names:
         method = THRESHOLDS.get(name)

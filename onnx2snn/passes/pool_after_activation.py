@@ -21,7 +21,7 @@ MONOTONE = frozenset({"Relu", "Clip"})
 def pool_after_activation(canonical: CanonicalGraph) -> None:
     """Swap wherever the pool has no other reader."""
     graph = canonical.graph
-    for pool in list(graph.nodes):
+    for pool in reversed(list(graph.nodes)):  # of several in a row, the last one first
         if pool.op != "MaxPool" or len(pool.outputs) != 1:
             continue
         activation = only_consumer(graph, pool.outputs[0])

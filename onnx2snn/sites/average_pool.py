@@ -12,6 +12,7 @@ import numpy as np
 import onnx_graphsurgeon as gs
 
 from onnx2snn.graphs import Array, label, producer, rank, sample_shape
+from onnx2snn.linear import LINEAR
 from onnx2snn.passes.explicit_padding import ceil_padding
 from onnx2snn.plan import ActivationSite, Diagnostic
 from onnx2snn_runtime.windows import window_sum
@@ -70,10 +71,18 @@ def receives_spikes(node: gs.Node, spiking: Collection[str]) -> bool:
     tensor = node.inputs[0]
     while tensor.name not in spiking:
         maker = producer(tensor)
-        if maker is None or maker.op not in MOVES_SPIKES:
+        if maker is None or not moves_spikes(maker):
             return False
         tensor = maker.inputs[0]
     return True
+
+
+def moves_spikes(node: gs.Node) -> bool:
+    """Whether a node only moves spikes about; a Pad with ones, say, does more."""
+    if node.domain or node.op not in MOVES_SPIKES:
+        return False
+    handler = LINEAR.find(node.op)
+    return handler is None or handler.carry(node, np.ones(1, dtype=np.float32)) is not None
 
 
 def pool_geometry(node: gs.Node) -> tuple[list[int], list[int], list[int]]:

@@ -62,7 +62,7 @@ def find_sites(
             continue
         site = None
         if node.op == "MaxPool":
-            site = max_pool_site(node, unit)
+            site = max_pool_site(graph, node, unit)
         elif node.op in POOLS and avgpool == "spiking":
             if any(t.name in spiking for t in _upstream(node)):
                 site = pool_site(node, unit, diagnostics)

@@ -104,7 +104,9 @@ def _objection(
             return "its scale is not one constant, or not only a DequantizeLinear reads it", remedy
         return None, remedy
     if node.op == "MaxPool":
-        return max_pool_objection(node) or "what it pools are not one population's spikes", remedy
+        return max_pool_objection(
+            graph, node
+        ) or "what it pools are not one population's spikes", remedy
     handler = LINEAR.find(node.op)
     return ("this operator is not supported" if handler is None else handler.reason(node)), remedy
 
