@@ -40,6 +40,7 @@ STEPS = (1, 2, 4, 8, 16, 32, 64)
 Way = tuple[str, dict[str, Any], bool]
 
 NO_DATA: Way = ("no data (default)", {}, False)
+QUANTIZER: Way = ("quantizer (any T)", {"threshold": "quantizer"}, False)
 NO_DATA_LINEAR: Way = ("no data, linear pools", {"avgpool": "linear"}, False)
 SYNTHETIC: Way = ("no data, synthetic inputs (mmse)", {"threshold": "mmse"}, False)
 DATA: Way = ("calibration data (default: mmse)", {}, True)
@@ -85,7 +86,8 @@ def measure(network: Network, way: Way, samples: int) -> tuple[str, list[Row], f
 
 def report(network: Network, ways: list[Way], samples: int) -> list[str]:
     """The table of one network."""
-    lines, source = [], 0.0
+    lines: list[list[str]] = []
+    source = 0.0
     for way in ways:
         name, rows, source = measure(network, way, samples)
         cells = [f"{100 * (r.accuracy or 0):.1f} ({100 * (r.agreement or 0):.1f})" for r in rows]
@@ -116,8 +118,8 @@ def main() -> None:
         )
         every = [NO_DATA, NO_DATA_LINEAR, SYNTHETIC, DATA, DATA_LINEAR, MAX, PERCENTILE, ZERO, HARD]
         lines += report(RESNET20, every, n)
-        lines += report(int8, [NO_DATA, NO_DATA_LINEAR, DATA, DATA_LINEAR], n)
-        lines += report(MLPERF_INT8, [NO_DATA, DATA, DATA_LINEAR], n)
+        lines += report(int8, [NO_DATA, QUANTIZER, NO_DATA_LINEAR, DATA, DATA_LINEAR], n)
+        lines += report(MLPERF_INT8, [NO_DATA, QUANTIZER, DATA, DATA_LINEAR], n)
         lines += report(OWN_MNIST, [NO_DATA, DATA, DATA_LINEAR], n)
         lines += report(SINABS_MNIST, [NO_DATA, DATA, DATA_LINEAR], n)
     publish("accuracy_over_time", lines)

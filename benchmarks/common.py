@@ -55,6 +55,13 @@ SINABS_MNIST = Network(
     MNIST_TRAIN,
     Preprocessing(scale=1 / 255),
 )
+OWN_DIGITS = Network(
+    "digits CNN of the demo, int8 QDQ",
+    ROOT / "onnx2snn" / "demo_data" / "digits_cnn_int8.onnx",
+    ROOT / "onnx2snn" / "demo_data" / "digits_heldout.npz",
+    ROOT / "models" / "digits_calibration.npz",
+    Preprocessing(scale=1 / 16),
+)
 OWN_MNIST = Network(
     "MNIST CNN of models/, float with batch norm",
     ROOT / "models" / "mnist_cnn_float.onnx",

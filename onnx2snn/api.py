@@ -167,10 +167,11 @@ def convert(
     Args:
         source: path, ModelProto, or GraphSurgeon graph; it is not changed.
         timesteps: T, the length of the simulation window, at least 1.
-        threshold: "auto", or a threshold method: "quantizer", "mmse", "percentile", "max",
-            "gaussian", "bound". "auto" takes the least squared error on calibration data if there
-            are any; else the model's quantizers, else batch norm's statistics, else the
-            activations' upper bounds, else synthetic data, with a warning.
+        threshold: "auto", or a threshold method: "mmse", "percentile", "max", "quantizer",
+            "quantizer-normal", "gaussian", "bound". "auto" takes the least squared error on
+            calibration data if there are any; else the ranges of the model's quantizers, else
+            batch norm's statistics, else the activations' upper bounds, else synthetic data, with
+            a warning.
         granularity: one threshold for each "channel" or "layer".
         percentile: for the threshold method of that name, in percent.
         v_init: initial potential: "half" of the threshold, or "zero".
@@ -203,7 +204,7 @@ def convert(
         timesteps=timesteps,
         threshold=threshold,
         granularity=granularity,
-        percentile=percentile,
+        percentile=float(percentile),
         v_init=v_init,
         reset=reset,
         avgpool=avgpool,
@@ -264,9 +265,11 @@ def _fitted(canonical: CanonicalGraph, plan: ConversionPlan) -> ConversionPlan:
         raise PlanError("does not have one neuron for each site, in their order", remedy=remedy)
     for site, neuron in zip(sites, plan.neurons, strict=True):
         own = site.kind if site.is_pool else "if"
-        if neuron.neuron != own or site.is_pool != (neuron.amplitude is None):
+        absent = (neuron.threshold is None, neuron.amplitude is None)
+        if neuron.neuron != own or absent != (site.kind == "max_pool", site.is_pool):
             raise PlanError(
-                f"neuron '{neuron.neuron}' and its amplitude do not fit a {site.kind}",
+                f"neuron '{neuron.neuron}' does not fit a {site.kind}, or its threshold or "
+                "amplitude is missing",
                 node=f"'{site.name}'",
                 remedy=remedy,
             )

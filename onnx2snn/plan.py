@@ -285,7 +285,7 @@ def _number(value: Any) -> float:
 
 
 def _array(value: Any) -> Array:
-    array = np.asarray(value)  # fails on ragged lists
+    array = np.atleast_1d(value)  # fails on ragged lists
     if array.dtype.kind not in "iuf" or array.size == 0:
         raise ValueError(f"{_shown(value)} is no array of numbers")
     with np.errstate(over="ignore"):  # refused in the next line

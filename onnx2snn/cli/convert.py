@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 
 from onnx2snn import api
 from onnx2snn.cli.options import (
+    FILE,
     Whole,
     check_output,
     given,
@@ -39,7 +41,7 @@ PLANNED = (
 
 
 @click.command("convert")
-@click.argument("model", type=click.Path())
+@click.argument("model", type=FILE)
 @click.option(
     "-T",
     "--timesteps",
@@ -48,7 +50,7 @@ PLANNED = (
     show_default=True,
     help="Length of the simulation window.",
 )
-@click.option("-o", "--output", type=click.Path(), help="Spiking file.  [default: MODEL.snn.onnx]")
+@click.option("-o", "--output", type=FILE, help="Spiking file.  [default: MODEL.snn.onnx]")
 @click.option(
     "--threshold",
     type=click.Choice(["auto", *THRESHOLDS.names()]),
@@ -94,7 +96,7 @@ PLANNED = (
 @click.option(
     "--keep-analog", multiple=True, metavar="NODE", help="Keep a node as it is; may be repeated."
 )
-@click.option("--calibration-data", type=click.Path(), help="An .npz with training samples.")
+@click.option("--calibration-data", type=FILE, help="An .npz with training samples.")
 @preprocessing_options
 @sampling_options(256)
 @click.option(
@@ -104,8 +106,8 @@ PLANNED = (
     help="Smallest and largest input, for synthetic calibration.",
 )
 @click.option("--strict", is_flag=True, help="Turn warnings into errors.")
-@click.option("--plan", "plan_file", type=click.Path(), help="Emit a saved plan.")
-@click.option("--save-plan", type=click.Path(), help="Write the plan as JSON.")
+@click.option("--plan", "plan_file", type=FILE, help="Emit a saved plan.")
+@click.option("--save-plan", type=FILE, help="Write the plan as JSON.")
 @click.option("--dry-run", is_flag=True, help="Write no spiking file.")
 @json_option
 def command(
@@ -123,10 +125,10 @@ def command(
 ) -> None:
     """Convert the network MODEL into a spiking network.
 
-    Thresholds come from calibration data if there are any, else from the model's quantizers, else
-    from its batch norm, else from synthetic inputs, with a warning. Those from calibration data
-    (mmse) and from batch norm (gaussian) are the best for the T given, and the file is then for
-    that T only; with --threshold percentile, max or quantizer T can be changed at run time.
+    Thresholds come from calibration data if there are any (mmse), else from the ranges of the
+    model's quantizers (quantizer-normal), else from its batch norm (gaussian), else from synthetic
+    inputs, with a warning. They are the best for the T given, and the file is then for that T
+    only; with --threshold percentile, max or quantizer T can be changed at run time.
     """
     _check_together(plan_file, options["calibration_data"])
     preprocessing = make_preprocessing(layout, scale, mean, std)
@@ -134,7 +136,11 @@ def command(
     check_output(None if dry_run else output, *sources, plan_file)
     check_output(save_plan, *sources)
     plan = None if plan_file is None else read_plan(plan_file)
-    with progress_bar(quiet=as_json) as progress, naming(plan_file, PlanError):
+    remedy = "correct it there, or save the plan again"
+    with (
+        progress_bar(quiet=as_json) as progress,
+        naming(plan_file, PlanError, remedy=remedy),
+    ):
         result = api.convert(
             model, preprocessing=preprocessing, plan=plan, progress=progress, **options
         )
@@ -219,7 +225,8 @@ def _span(neuron: NeuronPlan) -> str:
         return ""
     values = neuron.threshold
     if neuron.amplitude is not None and neuron.amplitude.any():
-        values = values[neuron.amplitude > 0]
+        values, amplitudes = np.broadcast_arrays(values, neuron.amplitude)  # a plan may mix them
+        values = values[amplitudes != 0]
     low, high = float(values.min()), float(values.max())
     return f"{low:.4g}" if low == high else f"{low:.3g} … {high:.3g}"
 

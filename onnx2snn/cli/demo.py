@@ -12,7 +12,7 @@ from onnx2snn import api
 from onnx2snn.calibration import Preprocessing, open_dataset
 from onnx2snn.cli.convert import print_plan
 from onnx2snn.cli.evaluate import print_evaluation
-from onnx2snn.cli.options import check_output, json_option
+from onnx2snn.cli.options import FILE, check_output, json_option
 from onnx2snn.cli.output import print_diagnostics, print_json, progress_bar, say
 from onnx2snn.evaluation import evaluate
 from onnx2snn.frontend import read_source
@@ -29,7 +29,7 @@ PREPROCESSING = Preprocessing(layout="NCHW", scale=1 / 16)
 @click.option(
     "-o",
     "--output",
-    type=click.Path(),
+    type=FILE,
     default="digits_cnn_int8.snn.onnx",
     show_default=True,
     help="Where the spiking file goes.",

@@ -8,6 +8,7 @@ import click
 
 from onnx2snn.calibration import open_dataset
 from onnx2snn.cli.options import (
+    FILE,
     Steps,
     backend_options,
     json_option,
@@ -25,9 +26,9 @@ POWERS = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
 @click.command("evaluate")
-@click.argument("model", type=click.Path())
-@click.option("--data", type=click.Path(), required=True, help="An .npz with samples and labels.")
-@click.option("--ann", type=click.Path(), help="The source network, to compare with.")
+@click.argument("model", type=FILE)
+@click.option("--data", type=FILE, required=True, help="An .npz with samples and labels.")
+@click.option("--ann", type=FILE, help="The source network, to compare with.")
 @click.option(
     "-T",
     "--timesteps",

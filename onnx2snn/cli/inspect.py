@@ -9,13 +9,13 @@ import click
 
 from onnx2snn import api
 from onnx2snn.cli.main import DONE, FAILED
-from onnx2snn.cli.options import json_option
+from onnx2snn.cli.options import FILE, json_option
 from onnx2snn.cli.output import diagnostics_json, print_diagnostics, print_json, print_table, say
 from onnx2snn.plan import ActivationSite
 
 
 @click.command("inspect")
-@click.argument("model", type=click.Path())
+@click.argument("model", type=FILE)
 @click.option(
     "--avgpool",
     type=click.Choice(api.CHOICES["avgpool"]),

@@ -17,6 +17,10 @@ from onnx2snn.files import check_target
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+#: A file's name; what is wrong with the file, our own errors tell.
+FILE = click.Path(readable=False)
+
+
 class Numbers(click.ParamType):  # type: ignore[type-arg]
     """Comma-separated numbers; fractions such as 1/255 are understood."""
 

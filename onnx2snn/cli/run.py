@@ -11,6 +11,7 @@ import numpy as np
 
 from onnx2snn.calibration import open_dataset
 from onnx2snn.cli.options import (
+    FILE,
     Whole,
     backend_options,
     check_output,
@@ -28,9 +29,9 @@ READ_SIZE = 64
 
 
 @click.command("run")
-@click.argument("model", type=click.Path())
-@click.option("-i", "--input", "data", type=click.Path(), required=True, help="An .npz.")
-@click.option("-o", "--output", type=click.Path(), help="An .npz for the outputs.")
+@click.argument("model", type=FILE)
+@click.option("-i", "--input", "data", type=FILE, required=True, help="An .npz.")
+@click.option("-o", "--output", type=FILE, help="An .npz for the outputs.")
 @click.option("-T", "--timesteps", type=Whole(1), help="By default the file's.")
 @preprocessing_options
 @sampling_options(None)

@@ -24,7 +24,7 @@ from onnx2snn.graphs import (
     remove,
     rewire,
 )
-from onnx2snn.linear import LINEAR
+from onnx2snn.linear import LINEAR, LinearOp
 from onnx2snn.plan import Diagnostic
 from onnx2snn.sites import Region
 from onnx2snn_runtime.opspec import DOMAIN
@@ -77,7 +77,7 @@ def _push(emission: Emission, scale: gs.Node) -> list[gs.Node]:
 
 
 def _absorb(graph: gs.Graph, node: gs.Node, index: int, amplitude: Array) -> bool:
-    handler = None if node.domain else LINEAR.find(node.op)
+    handler = _handler(node)
     return handler is not None and handler.absorb(graph, node, index, amplitude)
 
 
@@ -86,8 +86,14 @@ def _carry(node: gs.Node, amplitude: Array) -> Array | None:
         flat = all(d == 1 for d in amplitude.shape[1:])
         passes = node.op == "SpikeDecode" or (node.op in POOLS and flat)
         return amplitude if passes else None
-    handler = LINEAR.find(node.op)
-    return None if handler is None or node.domain else handler.carry(node, amplitude)
+    handler = _handler(node)
+    return None if handler is None else handler.carry(node, amplitude)
+
+
+def _handler(node: gs.Node) -> LinearOp | None:
+    """What amplitudes can pass; an island may be of such a kind and still mix samples."""
+    handler = None if node.domain else LINEAR.find(node.op)
+    return handler if handler is not None and handler.reason(node) is None else None
 
 
 def _scale_behind(emission: Emission, node: gs.Node, amplitude: Array) -> gs.Node:

@@ -35,6 +35,7 @@ def emit(
     """
     _check_plan(canonical, plan)
     graph = canonical.graph.copy()
+    graph.import_domains = list(graph.import_domains)  # shared otherwise, and export adds ours
     regions = classify(graph, plan.sites, plan.config.keep_analog)
     emission = Emission(graph, plan, dict(regions))
     report_analog(emission, plan.config.keep_analog)

@@ -38,7 +38,16 @@ class _Reshape(Affine):
         before, after = sample_shape(node.inputs[0]), sample_shape(node.outputs[0])
         if before is None or after is None:
             return None
-        return np.ascontiguousarray(np.broadcast_to(amplitude, before)).reshape(after)
+        return _compact(np.ascontiguousarray(np.broadcast_to(amplitude, before)).reshape(after))
+
+
+def _compact(amplitude: Array) -> Array:
+    """The smallest array that broadcasts to the same: axes of equal values shrink to one."""
+    for axis in range(amplitude.ndim):
+        first = amplitude.take([0], axis=axis)
+        if (amplitude == first).all():
+            amplitude = first
+    return amplitude
 
 
 class _Transpose(Affine):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from onnx2snn.plan import ActivationSite, ConversionConfig, Diagnostic, NeuronPl
 AUTO = "auto"
 #: What "auto" takes, first what knows most. Statistics are there only if data were given, or as
 #: the last resort.
-AUTO_ORDER = ("mmse", "quantizer", "gaussian", "bound")
+AUTO_ORDER = ("mmse", "quantizer-normal", "gaussian", "bound")
 #: The threshold of a channel that never fires; its amplitude is zero.
 DEAD_THRESHOLD = 1.0
 
@@ -91,7 +92,7 @@ def _plan_site(
     potential = POTENTIALS.get(config.v_init)
     source = method.name
     if method.needs_data and statistics is not None:
-        source += f" of {statistics.samples} samples from {statistics.data}"
+        source += f" of {statistics.samples} samples from {Path(statistics.data).name}"
     return NeuronPlan(
         site=site.name,
         neuron="if",

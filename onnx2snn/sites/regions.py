@@ -77,8 +77,9 @@ def unsupported(
         region = regions[node.name]
         if region is Region.SITE:
             problems.extend(_wrong_type(node))
-        elif node.name not in keep_analog:
-            reason, remedy = _objection(graph, node, region, node.name in before_spikes)
+        else:
+            fine = node.name in keep_analog or node.name in before_spikes
+            reason, remedy = _objection(graph, node, region, fine_as_it_is=fine)
             if reason is not None:
                 problems.append(
                     Diagnostic("UNSUPPORTED_NODE", "error", label(node), reason, remedy=remedy)
@@ -87,7 +88,7 @@ def unsupported(
 
 
 def _objection(
-    graph: gs.Graph, node: gs.Node, region: Region, before_spikes: bool
+    graph: gs.Graph, node: gs.Node, region: Region, *, fine_as_it_is: bool
 ) -> tuple[str | None, str]:
     """Why a node cannot stay where it is, or None; and what the user can do."""
     remedy = f"keep it as it is with --keep-analog {node.name}"
@@ -96,7 +97,10 @@ def _objection(
             f"operators of the domain {node.domain} are not supported yet",
             "write the network in float or QDQ form",
         )
-    if before_spikes or (region is Region.ANALOG and node.op in READOUTS):
+    if any(isinstance(value, gs.Graph) for value in node.attrs.values()):
+        # A body may read any tensor of the network, in time or not.
+        return "control flow is not supported", "export the network without it"
+    if fine_as_it_is or (region is Region.ANALOG and node.op in READOUTS):
         return None, remedy
     if node.op in PASSIVE_QUANTIZER:
         known = ACTIVATIONS.find(node.op)
