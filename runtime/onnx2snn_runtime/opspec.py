@@ -208,6 +208,23 @@ def text_choice(attribute: str, choice: str) -> str:
   {name} = Cast <to = 1> ({name}_flag)"""
 
 
+def window_shapes(tensor: str) -> str:
+    """Body statements that take the shape of a window ``tensor`` [T·N, ...] apart.
+
+    They set ``steps`` [T], ``rows`` [T·N], ``samples`` [N], ``tail``, ``sample_shape`` [N, ...],
+    ``flat`` (values of one step), ``window_shape`` [T, flat], and ``axis``, which is [1].
+    """
+    return f"""
+  axis = Constant <value_ints = [1]> ()
+  steps = Reshape (T, axis)
+  rows = Shape <end = 1> ({tensor})
+  tail = Shape <start = 1> ({tensor})
+  samples = Div (rows, steps)
+  sample_shape = Concat <axis = 0> (samples, tail)
+  flat = ReduceProd <keepdims = 1> (sample_shape)
+  window_shape = Concat <axis = 0> (steps, flat)"""
+
+
 def _read_shape(type_proto: onnx.TypeProto | None) -> Shape | None:
     if type_proto is None or not type_proto.tensor_type.HasField("shape"):
         return None

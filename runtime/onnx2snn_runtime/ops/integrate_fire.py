@@ -19,6 +19,7 @@ from onnx2snn_runtime.opspec import (
     samples_axis,
     split_time,
     text_choice,
+    window_shapes,
 )
 
 
@@ -97,16 +98,9 @@ SPEC = OPS.register("IntegrateFire")(
         window=window,
         infer_shapes=infer_shapes,
         body=text_choice("reset", "subtract")
+        + window_shapes("I")
         + """
-  axis = Constant <value_ints = [1]> ()
-  steps = Reshape (T, axis)
   shape = Shape (I)
-  rows = Shape <end = 1> (I)
-  tail = Shape <start = 1> (I)
-  samples = Div (rows, steps)
-  sample_shape = Concat <axis = 0> (samples, tail)
-  flat = ReduceProd <keepdims = 1> (sample_shape)
-  window_shape = Concat <axis = 0> (steps, flat)
   current_rows = Reshape <allowzero = 1> (I, window_shape)
   theta_map = Expand (theta, sample_shape)
   theta_flat = Reshape <allowzero = 1> (theta_map, flat)

@@ -19,6 +19,7 @@ from onnx2snn_runtime.opspec import (
     samples_axis,
     split_time,
     text_choice,
+    window_shapes,
 )
 
 #: What is kept of the accumulator before the next step's current is added.
@@ -79,19 +80,12 @@ SPEC = OPS.register("SpikeDecode")(
         body=text_choice("mode", "mean")
         + text_choice("mode", "last")
         + text_choice("mode", "radix")
+        + window_shapes("I")
         + """
   one = Constant <value_float = 1.0> ()
   keep_all = Add (one, mode_is_radix)
   keep = Sub (keep_all, mode_is_last)
-  axis = Constant <value_ints = [1]> ()
   first = Constant <value_ints = [0]> ()
-  steps = Reshape (T, axis)
-  rows = Shape <end = 1> (I)
-  tail = Shape <start = 1> (I)
-  samples = Div (rows, steps)
-  sample_shape = Concat <axis = 0> (samples, tail)
-  flat = ReduceProd <keepdims = 1> (sample_shape)
-  window_shape = Concat <axis = 0> (steps, flat)
   current_rows = Reshape <allowzero = 1> (I, window_shape)
   silence = ConstantOfShape <value = float[1] {0.0}> (flat)
   acc_last, acc_rows = Scan <num_scan_inputs = 1, body = one_step

@@ -16,6 +16,7 @@ from onnx2snn_runtime.opspec import (
     as_float32,
     merge_time,
     split_time,
+    window_shapes,
 )
 from onnx2snn_runtime.windows import POOL_ATTRIBUTES, pooled_shapes, window_maximum
 
@@ -87,17 +88,10 @@ SPEC = OPS.register("SpikeMaxPool")(
         attributes=POOL_ATTRIBUTES,
         window=window,
         infer_shapes=infer_shapes,
-        body="""
-  axis = Constant <value_ints = [1]> ()
+        body=window_shapes("spikes")
+        + """
   first = Constant <value_ints = [0]> ()
-  steps = Reshape (T, axis)
   shape = Shape (spikes)
-  rows = Shape <end = 1> (spikes)
-  tail = Shape <start = 1> (spikes)
-  samples = Div (rows, steps)
-  sample_shape = Concat <axis = 0> (samples, tail)
-  flat = ReduceProd <keepdims = 1> (sample_shape)
-  window_shape = Concat <axis = 0> (steps, flat)
   before_first = Expand (count_init, sample_shape)
   spike_rows = Reshape <allowzero = 1> (spikes, window_shape)
   zero_axis = Constant <value_int = 0> ()
