@@ -360,7 +360,7 @@ def _statistics(
             return {}
         value_range = config.input_range or input_range(canonical) or DEFAULT_RANGE
         dataset = synthetic_dataset(infos, value_range, config.seed)
-        diagnostics.append(_synthetic_warning(len(needing), value_range))
+        diagnostics.append(_synthetic_warning(len(needing), value_range, config))
     return collect_statistics(
         model, needing, dataset, percentile=config.percentile, progress=progress
     )
@@ -370,14 +370,20 @@ def _uses_data(config: ConversionConfig) -> bool:
     return config.threshold == AUTO or THRESHOLDS.get(config.threshold).needs_data
 
 
-def _synthetic_warning(count: int, value_range: tuple[float, float]) -> Diagnostic:
+def _synthetic_warning(
+    count: int, value_range: tuple[float, float], config: ConversionConfig
+) -> Diagnostic:
     low, high = value_range
+    if config.threshold == AUTO:
+        why = "the model has no quantizers and no batch norm there"
+    else:
+        why = f"the threshold method '{config.threshold}' needs data"
     return Diagnostic(
         "SYNTHETIC_CALIBRATION",
         "warning",
         "",
         f"thresholds of {count} populations come from synthetic inputs in [{low:g}, {high:g}]",
-        "the model has no quantizers and no batch norm there, and no data were given",
+        f"{why}, and no data were given",
         "pass --calibration-data with some hundred training samples, or at least --input-range",
     )
 

@@ -108,7 +108,10 @@ def _activations(
     for site in sites:
         values = by_name[site.source]
         clipped = np.clip(values, site.lower, site.upper) - np.float32(site.lower)
-        out.append(np.moveaxis(clipped, 1, 0).reshape(clipped.shape[1], -1))
+        # Without a channel axis all values are one channel's.
+        channels = clipped.shape[1] if clipped.ndim > 1 else 1
+        rows = np.moveaxis(clipped, 1, 0) if clipped.ndim > 1 else clipped
+        out.append(rows.reshape(channels, -1))
     return out
 
 
@@ -133,7 +136,9 @@ def _summary(
 
 
 def _layer_percentile(counts: npt.NDArray[np.int64], top: Vector, percentile: float) -> float:
-    values = ((np.arange(BINS) + 1) / BINS * top[:, None]).reshape(-1)
+    edges = (np.arange(BINS) + 1) / BINS
+    edges[0] = 0.0  # a value in the lowest bin may be zero
+    values = (edges * top[:, None]).reshape(-1)
     order = np.argsort(values)
     share = counts.reshape(-1)[order].cumsum() / counts.sum()
     found = float(values[order][(share >= percentile / 100 - 1e-12).argmax()])

@@ -92,7 +92,7 @@ def diagnostics_json(diagnostics: Sequence[Diagnostic]) -> list[dict[str, str]]:
 
 @contextmanager
 def progress_bar(*, quiet: bool) -> Iterator[Report]:
-    """A bar on standard error that appears once something takes long."""
+    """A bar on standard error, if that is a terminal, once something takes long."""
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -101,11 +101,12 @@ def progress_bar(*, quiet: bool) -> Iterator[Report]:
         console=Console(stderr=True),
         transient=True,
     )
+    shown = bar.console.is_terminal and not quiet
     started = time.monotonic()
     tasks: dict[str, Any] = {}
 
     def report(what: str, done: int, total: int) -> None:
-        if quiet or time.monotonic() - started < PATIENCE:
+        if not shown or time.monotonic() - started < PATIENCE:
             return
         if not tasks:
             bar.start()

@@ -93,8 +93,12 @@ def _check_values(model: onnx.ModelProto, file: str | None) -> None:
     for name, tensor in _constants(model):
         try:
             values = numpy_helper.to_array(tensor)
-        except (ValueError, TypeError) as error:
-            raise ModelFileError(f"tensor '{name}' is corrupt ({error})", file=file) from error
+        except (ValueError, TypeError, KeyError) as error:
+            raise ModelFileError(
+                f"tensor '{name}' is corrupt, or of an unknown type ({error})",
+                file=file,
+                remedy="export the network again",
+            ) from error
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             readers = [n.name or n.op_type for n in model.graph.node if name in n.input]
             raise ModelFileError(

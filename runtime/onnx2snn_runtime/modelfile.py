@@ -61,7 +61,22 @@ def parse_model(data: bytes, file: str | os.PathLike[str] | None = None) -> onnx
         ) from error
     if not model.HasField("graph") or not model.opset_import:
         raise ModelFileError("holds no ONNX graph", file=file, remedy=remedy)
+    if not _has_sound_text(model.graph):
+        raise ModelFileError(
+            "holds text that is not UTF-8", file=file, remedy="export the network again"
+        )
     return model
+
+
+def _has_sound_text(graph: onnx.GraphProto) -> bool:
+    """Whether all names are text. Protobuf does not look; damaged ones come as bytes or raise."""
+    try:
+        names = [t.name for t in (*graph.input, *graph.output, *graph.initializer)]
+        for node in graph.node:
+            names += [node.name, node.op_type, node.domain, *node.input, *node.output]
+    except UnicodeError:
+        return False
+    return all(isinstance(name, str) for name in names)
 
 
 def refuse_external_data(model: onnx.ModelProto) -> None:

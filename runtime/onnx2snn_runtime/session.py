@@ -289,7 +289,10 @@ class SpikingSession:
         tensor: onnx.TensorProto
         for tensor in self._model.graph.initializer:
             if tensor.name == TIMESTEPS:
-                value = numpy_helper.to_array(tensor)
+                try:
+                    value = numpy_helper.to_array(tensor)
+                except ValueError:  # less data than its shape says
+                    value = np.zeros(())
                 if value.dtype != np.int64 or value.shape or value < 1:
                     raise ModelFileError(
                         f"initializer '{TIMESTEPS}' is no positive int64 scalar", file=self._file

@@ -1,4 +1,4 @@
-"""Run a spiking form of the demo's network, free of T, with nothing but numpy and onnxruntime, and count right answers.
+"""Run a spiking form of the demo's network, free of T, with numpy and onnxruntime alone.
 
     python digits_only.py SPIKING.onnx DIGITS.npz
 

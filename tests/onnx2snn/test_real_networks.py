@@ -71,10 +71,10 @@ OTHERS = [
     Network("distiller_cifar10_resnet8", **DISTILLER, sites={"relu": 7, "average_pool": 1}),
     Network(
         "distiller_cifar100_resnet20", **CIFAR100, data="cifar100",
-        sites={"relu": 19, "average_pool": 1},
+        sites={"relu": 13, "average_pool": 1},
     ),
     Network("mlperftiny_cifar10_resnet8_float", sites={"relu": 7, "average_pool": 1}),
-    Network("hls4ml_cifar10_rn08_w8a8pow2_qdq", scale=1 / 256, sites={"quantizer": 7}),
+    Network("hls4ml_cifar10_rn08_w8a8pow2_qdq", scale=1 / 256, sites={"quantizer": 5}),
     Network("onnxzoo_mnist_cnn", data="mnist", sites={"relu": 2, "max_pool": 2}),
 ]  # fmt: skip
 NETWORKS = [RESNET20, RAW, WRN, MLPERF, MLPERF_INT8, CORAL, SINABS, *OTHERS]
@@ -121,10 +121,10 @@ def test_two_exports_of_one_network_are_converted_alike(data_folder):
 @pytest.mark.parametrize(
     ("network", "n", "points", "agreement"),
     [
-        (RESNET20, 48, 0.05, 0.9),
-        (WRN, 48, 0.05, 0.9),
-        (MLPERF, 64, 0.1, 0.8),
-        (MLPERF_INT8, 64, 0.1, 0.8),
+        (RESNET20, 32, 0.05, 0.9),
+        (WRN, 32, 0.05, 0.9),
+        (MLPERF, 48, 0.1, 0.8),
+        (MLPERF_INT8, 48, 0.1, 0.8),
         (SINABS, 64, 0.02, 0.97),
     ],
     ids=str,
@@ -147,7 +147,7 @@ def test_accuracy(data_folder, run_stock, network, n, points, agreement):
 def test_a_deep_quantized_network_converges(data_folder, run_stock):
     """27 populations in a row: slowly, but the logits come to resemble the source's."""
     model = CORAL.load(data_folder)
-    x, _ = CORAL.images(data_folder, 3)
+    x, _ = CORAL.images(data_folder, 2)
     result = onnx2snn.convert(model, 8, threshold="max", avgpool="linear", calibration_data=x)
     (wanted,) = run_stock(model, x)
     session = SpikingSession(result.model)

@@ -107,7 +107,7 @@ SPEC = OPS.register("IntegrateFire")(
   v_map = Expand (v_init, sample_shape)
   v_flat = Reshape <allowzero = 1> (v_map, flat)
   v_last, spike_rows = Scan <num_scan_inputs = 1, body = one_step
-    (float[M] v, float[M] current) => (float[M] v_next, float[M] spike) {
+    (float[?] v, float[?] current) => (float[?] v_next, float[?] spike) {
       v_up = Add (v, current)
       fired = GreaterOrEqual (v_up, theta_flat)
       spike = Cast <to = 1> (fired)

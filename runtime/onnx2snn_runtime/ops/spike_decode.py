@@ -89,7 +89,7 @@ SPEC = OPS.register("SpikeDecode")(
   current_rows = Reshape <allowzero = 1> (I, window_shape)
   silence = ConstantOfShape <value = float[1] {0.0}> (flat)
   acc_last, acc_rows = Scan <num_scan_inputs = 1, body = one_step
-    (float[M] acc, float[M] current) => (float[M] acc_next, float[M] acc_row) {
+    (float[?] acc, float[?] current) => (float[?] acc_next, float[?] acc_row) {
       kept = Mul (acc, keep)
       acc_next = Add (kept, current)
       acc_row = Identity (acc_next)

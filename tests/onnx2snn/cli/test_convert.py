@@ -153,6 +153,16 @@ def test_diagnostics_go_to_standard_error(net, invoke):
     assert all(line.split(":")[0] in {"warning", "info"} for line in answer.err.splitlines())
 
 
+def test_the_reason_for_made_up_data_is_the_true_one(net, tiny, invoke, folder):
+    """This model has batch norm; it is the method that was asked for that needs data."""
+    err = invoke("convert", net, "--threshold", "max", "--dry-run").err
+    assert "the threshold method 'max' needs data" in err
+    assert "batch norm" not in err
+    bare = tiny([("Relu", ["x"], ["y"], {})], x=("N", 3))
+    (folder / "bare.onnx").write_bytes(bare.SerializeToString())
+    assert "no quantizers and no batch norm" in invoke("convert", "bare.onnx").err
+
+
 def test_input_range(net, invoke, folder):
     """Made-up inputs lie in the range that is given: four times the range, larger thresholds."""
     options = ("--threshold", "max", "--dry-run", "--json")

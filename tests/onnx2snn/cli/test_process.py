@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 COMMAND = [sys.executable, "-c", "from onnx2snn.cli import main; main()"]
@@ -49,6 +50,21 @@ def test_exit_codes(files, folder):
     assert finish(start("inspect", "--frobnicate"))[0] == 2
 
 
+def test_libraries_say_nothing_by_themselves(tiny, folder):
+    """onnxruntime writes to the terminal behind Python's back, if it is let."""
+    nodes = [
+        ("ConstantOfShape", ["shape"], ["w"], {}),
+        ("Gemm", ["x", "w"], ["h"], {}),
+        ("Relu", ["h"], ["y"], {}),
+    ]
+    model = tiny(nodes, {"shape": np.array([4, 10**12])}, y=("N", None))
+    (folder / "net.onnx").write_bytes(model.SerializeToString())
+    code, out, err = finish(start("convert", "net.onnx"))
+    assert (code, out) == (1, "")
+    assert err.startswith("error: net.onnx: ")
+    assert len(err.splitlines()) == 1
+
+
 def test_interrupted_in_the_middle_of_a_long_run(files, folder):
     """A real simulation of many steps, stopped by the keyboard."""
     (folder / "out.npz").write_text("of an earlier run")
@@ -66,7 +82,7 @@ SpikingSession.run = told
 main()
 """
     process = start(
-        *("run", files.spiking, "-i", files.calibration, "-T", "20000", "-o", "out.npz"),
+        *("run", files.spiking, "-i", files.calibration, "-T", "4000", "-o", "out.npz"),
         command=[sys.executable, "-c", begun],
     )
     assert process.stdout.readline() == "begun\n"
@@ -186,4 +202,4 @@ main()
         assert code == 0
         assert "\x1b" not in out + err
         assert "\r" not in out + err
-        assert err.strip() == ""
+        assert err == ""

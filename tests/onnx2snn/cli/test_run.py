@@ -43,7 +43,7 @@ def test_without_output_it_only_tells(files, invoke, folder):
 def test_other_time(files, images, invoke):
     session = SpikingSession(files.spiking)
     seen = []
-    for steps in (1, 3, 40):
+    for steps in (1, 3, 12):
         call = ("run", files.spiking, "-i", files.calibration, "-o", "y.npz", "-T", steps)
         assert invoke(*call).code == 0
         seen.append(outputs("y.npz")["logits"])

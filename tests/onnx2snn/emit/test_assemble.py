@@ -264,3 +264,42 @@ def test_as_many_neurons_as_sites(planned):
     canonical, plan = planned
     with pytest.raises(PlanError, match="differ in number"):
         emit(canonical, dataclasses.replace(plan, neurons=plan.neurons[:-1]))
+
+
+def test_names_that_are_taken_already(new_net, run_stock, by_maximum, error_at):
+    """Our names for new nodes and tensors step aside."""
+    net = new_net()
+    x = net.input("image", ("N", *SIZE))
+    taken = ["image.encode", "image.encoded", "a.spikes", "a.v_final", "a.scale", "b.decode"]
+    for name in taken[:3]:
+        x = net.conv(x, (2, 2, 1, 1), name=name)
+    x = net.relu(x, name="a")
+    for name in taken[3:]:
+        x = net.conv(x, (2, 2, 1, 1), name=name)
+    theta = net.const(np.ones((2, 1, 1)), "a.theta")
+    x = net.relu(net.node("Mul", x, theta, name="a.amplitude"), name="b")
+    model = net.model(net.conv(x, (2, 2, 1, 1), name="b.scale"))
+    for node in model.graph.node:  # tensors take the names of our tensors too
+        for names in (node.input, node.output):
+            for i, name in enumerate(names):
+                if name in {"a.spikes_out", "image.encoded_out"}:
+                    names[i] = name.removesuffix("_out")
+    spiking = by_maximum(model, images()).model
+    names = [n.name for n in spiking.graph.node]
+    assert len(set(names)) == len(names)
+    assert {"a", "b", *taken} <= set(names)
+    assert error_at(spiking, run_stock(model, images()), images(), 512) < 0.02
+
+
+def test_two_nodes_of_one_name(new_net, by_maximum, run_stock, error_at):
+    net = new_net()
+    x = net.conv(net.input("image", ("N", *SIZE)), (2, 2, 1, 1))
+    x = net.relu(net.conv(net.relu(x, name="a"), (2, 2, 1, 1)), name="b")
+    model = net.model(net.conv(x, (2, 2, 1, 1)))
+    wanted = run_stock(model, images())
+    for node in model.graph.node:  # onnxruntime would refuse it now
+        node.name = "same"
+    spiking = by_maximum(model, images()).model
+    names = [n.name for n in spiking.graph.node]
+    assert len(set(names)) == len(names)
+    assert error_at(spiking, wanted, images(), 512) < 0.02

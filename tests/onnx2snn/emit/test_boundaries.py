@@ -233,7 +233,7 @@ def test_quantizers_at_both_ends_stay_and_passive_ones_go(new_net, run_stock, er
     y = quantized(net, net.relu(net.node("Add", y, a), name="b"), 0.02, name="qb")
     y = quantized(net, net.conv(y, (2, 3, 1, 1)), 0.02, 128, name="out")
     model = net.model(y)
-    result = onnx2snn.convert(model, 8)
+    result = onnx2snn.convert(model, 8, threshold="quantizer")
     names = {n.name for n in result.model.graph.node}
     assert {"in", "in_d", "out", "out_d"} <= names
     assert not {"qa", "passive", "passive_d", "qb"} & names

@@ -37,7 +37,7 @@ def with_integers(plan, rng, amplitudes):
     return dataclasses.replace(plan, neurons=tuple(neurons))
 
 
-@settings(max_examples=80)
+@settings(max_examples=50)
 @given(
     numbers=st.lists(st.integers(0, 999), max_size=4),
     shape=st.tuples(st.integers(1, 3), st.integers(3, 6), st.integers(3, 6)),
