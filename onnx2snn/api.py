@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
 
 #: Called with (what is done, steps done, steps in all).
 Progress: TypeAlias = Callable[[str, int, int], None]
+
+log = logging.getLogger("onnx2snn")
 
 CHOICES = {
     "granularity": ("channel", "layer"),
@@ -222,6 +225,9 @@ def convert(
         else:
             plan = _fitted(canonical, plan)
         model, said = emit(canonical, plan)
+        log.info(
+            "spiking graph of %d nodes for T = %d", len(model.graph.node), plan.config.timesteps
+        )
         plan = replace(plan, diagnostics=_distinct((*plan.diagnostics, *said)))
         if strict:
             _refuse_warnings(plan, canonical.source.file)
@@ -296,6 +302,7 @@ def _make_plan(
 ) -> ConversionPlan:
     diagnostics = list(canonical.diagnostics)
     sites, _ = _survey(canonical, config, diagnostics)
+    log.info("canonical graph of %d nodes, %d sites", len(canonical.graph.nodes), len(sites))
     _refuse_errors(canonical, diagnostics)
     statistics = _statistics(
         canonical, sites, config, calibration_data, preprocessing, diagnostics, progress
@@ -361,6 +368,7 @@ def _statistics(
         value_range = config.input_range or input_range(canonical) or DEFAULT_RANGE
         dataset = synthetic_dataset(infos, value_range, config.seed)
         diagnostics.append(_synthetic_warning(len(needing), value_range, config))
+    log.info("statistics of %d sites on %d samples of %s", len(needing), len(dataset), dataset.name)
     return collect_statistics(
         model, needing, dataset, percentile=config.percentile, progress=progress
     )

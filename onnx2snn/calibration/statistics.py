@@ -26,7 +26,7 @@ Vector: TypeAlias = npt.NDArray[np.float64]
 Progress: TypeAlias = Callable[[str, int, int], None]
 
 BATCH_SIZE = 32
-BINS = 4096
+BINS = 2048
 
 
 @dataclass(frozen=True)

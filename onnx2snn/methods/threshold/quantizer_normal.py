@@ -7,7 +7,8 @@ range at RANGE standard deviations; for that distribution the threshold of least
 T levels is known (see ``gaussian``). It grows with T towards the end of the range.
 
 Some 10^6 normal numbers reach five standard deviations, and real activations have heavier tails:
-of 5, 6, 7 and 8, seven did best on int8 networks (``benchmarks/quantizer_range.py``).
+of 5 to 8, seven and eight did best on int8 networks, seven without harm to a shallow one
+(``benchmarks/quantizer_range.py``).
 """
 
 from __future__ import annotations
