@@ -17,7 +17,7 @@ from onnx2snn.errors import ConfigError, Onnx2SnnError
 
 VERBS = ("convert", "inspect", "run", "evaluate", "demo")
 
-DONE, FAILED, USAGE, DIFFERENT, INTERRUPTED = 0, 1, 2, 3, 130
+DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 EXIT_CODES = """\b
 Exit codes: 0 done, 1 failed on a file or its content, 2 wrong command line,
 3 a comparison found a difference, 130 interrupted."""

@@ -18,7 +18,6 @@ from onnx2snn.plan import Diagnostic
 PATIENCE = 1.0
 #: Width where the output is no terminal.
 PLAIN_WIDTH = 120
-SHOWN_INFOS = 8
 
 
 class Report(Protocol):
@@ -59,13 +58,20 @@ def print_json(schema: str, content: dict[str, Any]) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table; the first column is text, the others align right."""
+    """A table; columns of numbers align right."""
     table = Table(title=title, title_justify="left", title_style="bold")
+    cells = [list(row) for row in rows]
     for i, column in enumerate(columns):
-        table.add_column(column, justify="left" if i == 0 else "right", overflow="fold")
-    for row in rows:
+        numbers = all(_is_number(row[i]) for row in cells)
+        table.add_column(column, justify="right" if numbers else "left", overflow="fold")
+    for row in cells:
         table.add_row(*row)
     console().print(table, markup=False)
+
+
+def _is_number(text: str) -> bool:
+    """Whether a cell is a number, a span of numbers, or empty."""
+    return all(c in "0123456789.e+-–… ?" for c in text)
 
 
 def print_diagnostics(diagnostics: Sequence[Diagnostic]) -> None:

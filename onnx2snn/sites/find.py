@@ -20,7 +20,7 @@ from math import isfinite
 import onnx_graphsurgeon as gs
 
 from onnx2snn.canonical import CanonicalGraph, Moments
-from onnx2snn.graphs import label, only_consumer, producer, rank
+from onnx2snn.graphs import only_consumer, producer, rank
 from onnx2snn.plan import ActivationSite, Diagnostic
 from onnx2snn.sites.activation import ACTIVATIONS, Match
 from onnx2snn.sites.average_pool import MOVES_SPIKES, pool_site
@@ -150,8 +150,3 @@ def _has_signs(tensor: gs.Tensor, unit: Collection[str]) -> bool:
     if maker.op in COMPUTES:
         return True
     return maker.op in PASSES_SIGNS and any(_has_signs(t, unit) for t in maker.inputs)
-
-
-def site_label(site: ActivationSite, graph: gs.Graph) -> str:
-    """How messages name a site."""
-    return label(next(n for n in graph.nodes if n.name == site.name))
