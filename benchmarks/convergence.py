@@ -27,8 +27,8 @@ BATCH = 20
 def main() -> None:
     """Mean absolute logit error and agreement over T."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--samples", type=int, default=500)
-    parser.add_argument("--calibration-samples", type=int, default=2048)
+    parser.add_argument("--samples", type=int, default=1000)
+    parser.add_argument("--calibration-samples", type=int, default=256)
     arguments = parser.parse_args()
     result = convert(
         RESNET20.model,
