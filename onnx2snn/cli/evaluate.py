@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 import click
 
-from onnx2snn.calibration import open_dataset
 from onnx2snn.cli.options import (
     FILE,
     Steps,
     backend_options,
     json_option,
-    make_preprocessing,
     preprocessing_options,
     sampling_options,
 )
 from onnx2snn.cli.output import note, percent, print_json, print_table, progress_bar, say
+from onnx2snn.cli.simulation import open_simulation
 from onnx2snn.errors import BackendError, naming
 from onnx2snn.evaluation import Evaluation, evaluate
 from onnx2snn.frontend import read_source
@@ -44,23 +44,11 @@ def command(
     data: str,
     ann: str | None,
     timesteps: tuple[int, ...] | None,
-    layout: str,
-    scale: tuple[float, ...],
-    mean: tuple[float, ...],
-    std: tuple[float, ...],
-    samples: int | None,
-    seed: int,
-    backend: str,
-    providers: tuple[str, ...],
-    threads: int,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Measure accuracy over time of the spiking network MODEL."""
-    with naming(model, BackendError):
-        session = SpikingSession(model, backend=backend, providers=providers, threads=threads)
-    dataset = open_dataset(
-        data, session.inputs, make_preprocessing(layout, scale, mean, std)
-    ).subset(samples, seed)
+    session, dataset = open_simulation(model, data, **options)
     source = None if ann is None else read_source(ann)[0]
     with progress_bar(quiet=as_json) as progress, naming(model, BackendError):
         result = evaluate(

@@ -9,21 +9,19 @@ from typing import Any
 import click
 import numpy as np
 
-from onnx2snn.calibration import open_dataset
 from onnx2snn.cli.options import (
     FILE,
     Whole,
     backend_options,
     check_output,
     json_option,
-    make_preprocessing,
     preprocessing_options,
     sampling_options,
 )
 from onnx2snn.cli.output import print_json, print_table, progress_bar, say
+from onnx2snn.cli.simulation import open_simulation
 from onnx2snn.errors import BackendError, naming
 from onnx2snn.files import write_bytes
-from onnx2snn_runtime import SpikingSession
 
 READ_SIZE = 64
 
@@ -42,24 +40,12 @@ def command(
     data: str,
     output: str | None,
     timesteps: int | None,
-    layout: str,
-    scale: tuple[float, ...],
-    mean: tuple[float, ...],
-    std: tuple[float, ...],
-    samples: int | None,
-    seed: int,
-    backend: str,
-    providers: tuple[str, ...],
-    threads: int,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Simulate the spiking network MODEL on the samples of an .npz."""
     check_output(output, model, data)
-    with naming(model, BackendError):
-        session = SpikingSession(model, backend=backend, providers=providers, threads=threads)
-    dataset = open_dataset(
-        data, session.inputs, make_preprocessing(layout, scale, mean, std)
-    ).subset(samples, seed)
+    session, dataset = open_simulation(model, data, **options)
     parts: dict[str, list[Any]] = {o.name: [] for o in session.outputs}
     started = time.perf_counter()
     with progress_bar(quiet=as_json) as progress, naming(model, BackendError):

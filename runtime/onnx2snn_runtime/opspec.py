@@ -40,6 +40,10 @@ class Param:
     kind: str = "float"
 
 
+#: The last input of every spiking op.
+TIMESTEPS_PARAM = Param("T", "scalar", "number of time steps, at least 1", "int64")
+
+
 @dataclass(frozen=True)
 class Attr:
     """A formal attribute. Without a ``default`` it is required.

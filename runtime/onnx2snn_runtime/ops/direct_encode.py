@@ -6,7 +6,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from onnx2snn_runtime.opspec import OPS, Array, AttributeValue, OpSpec, Param, Shape
+from onnx2snn_runtime.opspec import (
+    OPS,
+    TIMESTEPS_PARAM,
+    Array,
+    AttributeValue,
+    OpSpec,
+    Param,
+    Shape,
+)
 
 
 def step(x: Array) -> Array:
@@ -39,7 +47,7 @@ SPEC = OPS.register("DirectEncode")(
         ),
         inputs=(
             Param("X", "[N, ...]", "analog values"),
-            Param("T", "scalar", "number of time steps, at least 1", "int64"),
+            TIMESTEPS_PARAM,
         ),
         outputs=(Param("currents", "[T·N, ...]", "the values, repeated, time-major"),),
         attributes=(),

@@ -8,6 +8,7 @@ import numpy as np
 
 from onnx2snn_runtime.opspec import (
     OPS,
+    TIMESTEPS_PARAM,
     Array,
     Attr,
     AttributeValue,
@@ -80,7 +81,7 @@ SPEC = OPS.register("IntegrateFire")(
             Param("I", "[T·N, ...]", "input current, time-major"),
             Param("theta", "broadcastable to one sample", "threshold, finite and positive"),
             Param("v_init", "broadcastable to [N, ...]", "membrane potential before step 0"),
-            Param("T", "scalar", "number of time steps, at least 1", "int64"),
+            TIMESTEPS_PARAM,
         ),
         outputs=(
             Param("spikes", "[T·N, ...]", "0 or 1"),

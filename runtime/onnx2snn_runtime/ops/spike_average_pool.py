@@ -10,6 +10,7 @@ from onnx2snn_runtime.ops.integrate_fire import step as integrate_fire_step
 from onnx2snn_runtime.opspec import (
     DOMAIN,
     OPS,
+    TIMESTEPS_PARAM,
     Array,
     AttributeValue,
     OpSpec,
@@ -84,7 +85,7 @@ SPEC = OPS.register("SpikeAveragePool")(
             Param("spikes", "[T·N, C, ...]", "0 or 1, time-major"),
             Param("theta", "broadcastable to one sample", "number of places averaged"),
             Param("v_init", "broadcastable to [N, C, ...]", "potential before step 0"),
-            Param("T", "scalar", "number of time steps, at least 1", "int64"),
+            TIMESTEPS_PARAM,
         ),
         outputs=(
             Param("pooled", "[T·N, C, ...]", "0 or 1"),

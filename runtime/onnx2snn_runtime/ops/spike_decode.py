@@ -8,6 +8,7 @@ import numpy as np
 
 from onnx2snn_runtime.opspec import (
     OPS,
+    TIMESTEPS_PARAM,
     Array,
     Attr,
     AttributeValue,
@@ -68,7 +69,7 @@ SPEC = OPS.register("SpikeDecode")(
         ),
         inputs=(
             Param("I", "[T·N, ...]", "currents or spikes, time-major"),
-            Param("T", "scalar", "number of time steps, at least 1", "int64"),
+            TIMESTEPS_PARAM,
         ),
         outputs=(Param("Y", "[N, ...], or [T·N, ...] when cumulative", "the answer"),),
         attributes=(

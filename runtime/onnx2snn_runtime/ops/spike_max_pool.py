@@ -8,6 +8,7 @@ import numpy as np
 
 from onnx2snn_runtime.opspec import (
     OPS,
+    TIMESTEPS_PARAM,
     Array,
     AttributeValue,
     OpSpec,
@@ -79,7 +80,7 @@ SPEC = OPS.register("SpikeMaxPool")(
         inputs=(
             Param("spikes", "[T·N, C, ...]", "0 or 1, time-major"),
             Param("count_init", "broadcastable to [N, C, ...]", "spikes counted before step 0"),
-            Param("T", "scalar", "number of time steps, at least 1", "int64"),
+            TIMESTEPS_PARAM,
         ),
         outputs=(
             Param("pooled", "[T·N, C, ...]", "0 or 1"),
