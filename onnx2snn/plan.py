@@ -70,6 +70,9 @@ class ConversionConfig:
         input_range: smallest and largest input value, for synthetic calibration.
         samples: number of calibration samples, at most.
         seed: for whatever is drawn at random.
+        recipe: the named combination of stages that the other fields started from.
+        arithmetic: of exact recipes, whose integers are meant: "rational" (exact scales) or "ort"
+            (onnxruntime's float32 requantization).
     """
 
     timesteps: int = 8
@@ -83,6 +86,8 @@ class ConversionConfig:
     input_range: tuple[float, float] | None = None
     samples: int = 256
     seed: int = 0
+    recipe: str = "auto"
+    arithmetic: str = "rational"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,12 @@ from onnx2snn.canonical import BATCH, CanonicalGraph, SourceInfo, export
 from onnx2snn.errors import ModelFileError, UnsupportedModelError
 from onnx2snn.frontend.dialect import DIALECTS
 from onnx2snn.frontend.source import operator_counts
-from onnx2snn.passes import BEFORE_BATCH_IS_FREE, PASSES
+from onnx2snn.passes import (
+    BEFORE_BATCH_IS_FREE,
+    EXACT_PASSES,
+    PASSES,
+    fold_quantized_constants,
+)
 
 #: Function bodies are written for it, and onnxruntime 1.17 runs it.
 LOWEST_TARGET_OPSET = 18
@@ -30,8 +35,16 @@ PLAIN_CONSTANTS = {
 G_LOGGER.severity = G_LOGGER.CRITICAL
 
 
-def canonicalise(model: onnx.ModelProto, file: str | None = None) -> CanonicalGraph:
+def canonicalise(
+    model: onnx.ModelProto, file: str | None = None, *, keep_integers: bool = False
+) -> CanonicalGraph:
     """The canonical form of a source model, which is not changed.
+
+    Args:
+        model: the source.
+        file: its name, for messages.
+        keep_integers: leave quantized weights as integers behind a DequantizeLinear, for exact
+            networks; else they become float weights, into which batch norm and biases are folded.
 
     Raises:
         ModelFileError: its opset cannot be lifted, or its shapes contradict each other.
@@ -46,10 +59,12 @@ def canonicalise(model: onnx.ModelProto, file: str | None = None) -> CanonicalGr
         dialect = DIALECTS.get(name)
         if dialect.name in source.dialects:
             dialect.lower(canonical)
+    if not keep_integers:
+        fold_quantized_constants(canonical)
     for early in BEFORE_BATCH_IS_FREE:
         early(canonical)
     canonical.graph = _with_free_batch(graph, file)
-    for step in PASSES:
+    for step in EXACT_PASSES if keep_integers else PASSES:
         step(canonical)
     canonical.graph = _with_shapes(canonical.graph, file)
     return canonical

@@ -1,11 +1,13 @@
 """Passes over the canonical graph: one per file, each leaves the network's function as it is.
 
 ``BEFORE_BATCH_IS_FREE`` run while a fixed batch of the source is still in the shapes;
-``PASSES`` run in this order after that.
+``PASSES`` run in this order after that. ``EXACT_PASSES`` run in their place for exact networks:
+they leave the integers of quantized weights, and the order of roundings, as they are.
 """
 
 from onnx2snn.passes.explicit_padding import explicit_padding
 from onnx2snn.passes.fold_batch_norm import fold_batch_norm
+from onnx2snn.passes.fold_quantized_constants import fold_quantized_constants
 from onnx2snn.passes.free_reshape import free_reshape
 from onnx2snn.passes.fuse_bias import fuse_bias
 from onnx2snn.passes.global_pool import global_pool
@@ -22,5 +24,6 @@ PASSES = (
     fold_batch_norm,
     pool_after_activation,
 )
+EXACT_PASSES = (global_pool, explicit_padding, fold_batch_norm)
 
-__all__ = ["BEFORE_BATCH_IS_FREE", "PASSES"]
+__all__ = ["BEFORE_BATCH_IS_FREE", "EXACT_PASSES", "PASSES", "fold_quantized_constants"]

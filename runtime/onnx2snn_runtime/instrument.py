@@ -19,11 +19,11 @@ ROW_SHAPE = "rate.row_shape"
 
 
 def neuron_nodes(model: onnx.ModelProto) -> list[onnx.NodeProto]:
-    """The nodes that are neuron populations: ops with a final membrane potential."""
+    """The nodes that are neuron populations."""
     return [
         node
         for node in model.graph.node
-        if node.domain == DOMAIN and any(p.name == "v_final" for p in OPS.get(node.op_type).outputs)
+        if node.domain == DOMAIN and OPS.get(node.op_type).is_population
     ]
 
 

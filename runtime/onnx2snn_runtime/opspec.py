@@ -32,7 +32,10 @@ OPS: Registry[OpSpec] = Registry("spiking op", "onnx2snn_runtime.ops")
 
 @dataclass(frozen=True)
 class Param:
-    """A formal input or output: ``kind`` is "float" or "int64", ``shape`` is for people."""
+    """A formal input or output: ``shape`` is for people.
+
+    ``kind`` is the element type, "float" or "int64"; an input may take several: "float|int64".
+    """
 
     name: str
     shape: str
@@ -76,6 +79,8 @@ class OpSpec:
         infer_shapes: input shapes and attributes in, output shapes out.
         body: the model-local function's statements in the ONNX text format.
         calls: other ops of the domain that the body uses.
+        is_population: whether nodes are neuron populations: their first output is a spike train,
+            their second the state after the window.
     """
 
     name: str
@@ -89,6 +94,7 @@ class OpSpec:
     infer_shapes: Callable[[Sequence[Shape], Mapping[str, AttributeValue]], tuple[Shape, ...]]
     body: str
     calls: tuple[str, ...] = ()
+    is_population: bool = False
 
     def defaults(self) -> dict[str, AttributeValue]:
         """The attributes that have a default, with it."""
@@ -99,7 +105,14 @@ class OpSpec:
         defs = onnx.defs.OpSchema
 
         def formal(p: Param) -> onnx.defs.OpSchema.FormalParameter:
-            return defs.FormalParameter(p.name, f"tensor({p.kind})", f"{p.shape}: {p.doc}")
+            kind = f"T_{p.name}" if "|" in p.kind else f"tensor({p.kind})"
+            return defs.FormalParameter(p.name, kind, f"{p.shape}: {p.doc}")
+
+        constraints = [
+            (f"T_{p.name}", [f"tensor({kind})" for kind in p.kind.split("|")], p.doc)
+            for p in self.inputs
+            if "|" in p.kind
+        ]
 
         attributes = []
         for a in self.attributes:
@@ -117,6 +130,7 @@ class OpSpec:
             inputs=[formal(p) for p in self.inputs],
             outputs=[formal(p) for p in self.outputs],
             attributes=attributes,
+            type_constraints=constraints,
         )
         schema.set_type_and_shape_inference_function(self._infer_in_context)
         return schema
@@ -153,9 +167,8 @@ class OpSpec:
         if len(known) == len(shapes):  # of an input without a rank nothing follows
             found = self.infer_shapes(known, attributes)
         for i, shape in enumerate(found):
-            context.set_output_type(
-                i, onnx.helper.make_tensor_type_proto(onnx.TensorProto.FLOAT, shape)
-            )
+            kind = onnx.TensorProto.DataType.Value(self.outputs[i].kind.upper())
+            context.set_output_type(i, onnx.helper.make_tensor_type_proto(kind, shape))
 
 
 def functions_for(names: Sequence[str], opset: int) -> list[onnx.FunctionProto]:

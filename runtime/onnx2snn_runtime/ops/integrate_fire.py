@@ -96,6 +96,7 @@ SPEC = OPS.register("IntegrateFire")(
                 choices=("subtract", "zero"),
             ),
         ),
+        is_population=True,
         window=window,
         infer_shapes=infer_shapes,
         body=text_choice("reset", "subtract")

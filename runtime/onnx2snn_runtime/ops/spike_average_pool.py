@@ -92,6 +92,7 @@ SPEC = OPS.register("SpikeAveragePool")(
             Param("v_final", "[N, C, ...]", "potential after step T−1"),
         ),
         attributes=POOL_ATTRIBUTES,
+        is_population=True,
         window=window,
         infer_shapes=infer_shapes,
         calls=("IntegrateFire",),
