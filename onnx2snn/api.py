@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from numbers import Integral
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import onnx
 
@@ -36,12 +36,19 @@ from onnx2snn.errors import (
     UnsupportedModelError,
     naming,
 )
+from onnx2snn.exact import convert_exactly
 from onnx2snn.files import write_bytes
 from onnx2snn.frontend import canonicalise, read_source
-from onnx2snn.methods import POTENTIALS, THRESHOLDS, plan_neurons, sites_without_threshold
+from onnx2snn.methods import (
+    POTENTIALS,
+    RECIPES,
+    THRESHOLDS,
+    plan_neurons,
+    sites_without_threshold,
+)
 from onnx2snn.methods.planner import AUTO
 from onnx2snn.plan import ActivationSite, ConversionConfig, ConversionPlan, Diagnostic
-from onnx2snn.sites import Region, classify, find_sites, unsupported
+from onnx2snn.sites import Region, classify, find_sites, islands, refusals
 from onnx2snn.sites.input_range import input_range
 from onnx2snn_runtime.session import TensorInfo, tensor_info
 
@@ -59,7 +66,9 @@ CHOICES = {
     "granularity": ("channel", "layer"),
     "reset": ("subtract", "zero"),
     "avgpool": ("spiking", "linear"),
+    "arithmetic": ("rational", "ort"),
 }
+DEFAULT_TIMESTEPS = 8
 DEFAULT_RANGE = (0.0, 1.0)
 MOST_TIMESTEPS = 2**31 - 1
 #: Errors that are about the source model, whichever room finds them.
@@ -147,14 +156,16 @@ def inspect(
 
 def convert(
     source: Source,
-    timesteps: int = 8,
+    timesteps: int | None = None,
     *,
-    threshold: str = AUTO,
-    granularity: str = "channel",
-    percentile: float = 99.9,
-    v_init: str = "half",
-    reset: str = "subtract",
-    avgpool: str = "spiking",
+    recipe: str = AUTO,
+    arithmetic: str | None = None,
+    threshold: str | None = None,
+    granularity: str | None = None,
+    percentile: float | None = None,
+    v_init: str | None = None,
+    reset: str | None = None,
+    avgpool: str | None = None,
     keep_analog: Sequence[str] = (),
     calibration_data: DataSource | None = None,
     preprocessing: Preprocessing | None = None,
@@ -169,17 +180,21 @@ def convert(
 
     Args:
         source: path, ModelProto, or GraphSurgeon graph; it is not changed.
-        timesteps: T, the length of the simulation window, at least 1.
-        threshold: "auto", or a threshold method: "mmse", "percentile", "max", "quantizer",
+        timesteps: T, the length of the simulation window, at least 1; by default 8, and for exact
+            recipes what is guaranteed to suffice.
+        recipe: a named combination of stages; the options below override its parts.
+        arithmetic: of exact recipes: "rational" (default) or "ort": whose integers are meant, those
+            of exact arithmetic or those of onnxruntime's float32 requantization.
+        threshold: "auto" (default), or a threshold method: "mmse", "percentile", "max", "quantizer",
             "quantizer-normal", "gaussian", "bound". "auto" takes the least squared error on
             calibration data if there are any; else the ranges of the model's quantizers, else
             batch norm's statistics, else the activations' upper bounds, else synthetic data, with
             a warning.
-        granularity: one threshold for each "channel" or "layer".
-        percentile: for the threshold method of that name, in percent.
-        v_init: initial potential: "half" of the threshold, or "zero".
-        reset: "subtract" the threshold, or to "zero".
-        avgpool: "spiking" gives average pools neurons of their own; "linear" keeps them as
+        granularity: one threshold for each "channel" (default) or "layer".
+        percentile: for the threshold method of that name, in percent, 99.9 by default.
+        v_init: initial potential: "half" of the threshold (default), or "zero".
+        reset: "subtract" the threshold (default), or to "zero".
+        avgpool: "spiking" (default) gives average pools neurons of their own; "linear" keeps them as
             synapses, which is exact and usually more accurate.
         keep_analog: names of nodes that stay as they are, on means over the window.
         calibration_data: path of an .npz, an array, or arrays by input name.
@@ -203,43 +218,94 @@ def convert(
         PlanError: the plan belongs to another model.
         StrictError: there are warnings, in strict mode.
     """
-    config = ConversionConfig(
-        timesteps=timesteps,
-        threshold=threshold,
-        granularity=granularity,
-        percentile=float(percentile),
-        v_init=v_init,
-        reset=reset,
-        avgpool=avgpool,
-        keep_analog=tuple(keep_analog),
-        input_range=input_range,
-        samples=samples,
-        seed=seed,
-    )
+    stages = {
+        "threshold": threshold,
+        "granularity": granularity,
+        "percentile": percentile,
+        "v_init": v_init,
+        "reset": reset,
+        "avgpool": avgpool,
+        "arithmetic": arithmetic,
+    }
+    given = {name: value for name, value in stages.items() if value is not None}
     if plan is None:
-        _check_config(config)
-    canonical = _load(source)
-    with naming(canonical.source.file, *ABOUT_THE_MODEL):
-        if plan is None:
-            plan = _make_plan(canonical, config, calibration_data, preprocessing, progress)
-        else:
-            plan = _fitted(canonical, plan)
-        model, said = emit(canonical, plan)
-        log.info(
-            "spiking graph of %d nodes for T = %d", len(model.graph.node), plan.config.timesteps
+        config = _configure(
+            recipe,
+            given,
+            timesteps=DEFAULT_TIMESTEPS if timesteps is None else timesteps,
+            keep_analog=tuple(keep_analog),
+            input_range=input_range,
+            samples=samples,
+            seed=seed,
         )
-        plan = replace(plan, diagnostics=_distinct((*plan.diagnostics, *said)))
+    else:
+        config = plan.config
+        timesteps = config.timesteps
+    emission = RECIPES.get(config.recipe).emission
+    canonical = _load(source, keep_integers=bool(emission))
+    with naming(canonical.source.file, *ABOUT_THE_MODEL):
+        if emission:
+            plan, model = _exactly(canonical, config, emission, timesteps, plan)
+        elif plan is None:
+            plan = _make_plan(canonical, config, calibration_data, preprocessing, progress)
+            plan, model = _emitted(canonical, plan)
+        else:
+            plan, model = _emitted(canonical, _fitted(canonical, plan))
         if strict:
             _refuse_warnings(plan, canonical.source.file)
         _verify(model)
     return ConversionResult(model, plan, canonical.source)
 
 
-def _load(source: Source) -> CanonicalGraph:
+def _configure(recipe: str, given: Mapping[str, Any], **fixed: Any) -> ConversionConfig:
+    """The recipe's stages, those given in their place, and the rest.
+
+    Raises:
+        ConfigError: a value is out of its range, or the recipe has no such stage.
+    """
+    chosen = RECIPES.get(recipe)
+    idle = sorted(set(given) - {"arithmetic"} if chosen.emission else set(given) & {"arithmetic"})
+    if idle:
+        raise ConfigError(
+            f"recipe {recipe} takes no {', '.join(idle)}",
+            remedy="leave it out" if chosen.emission else "it belongs to the exact recipes",
+        )
+    config = ConversionConfig(recipe=recipe, **{**chosen.stages, **given}, **fixed)
+    config = replace(config, percentile=float(config.percentile))
+    _check_config(config)
+    return config
+
+
+def _emitted(
+    canonical: CanonicalGraph, plan: ConversionPlan
+) -> tuple[ConversionPlan, onnx.ModelProto]:
+    model, said = emit(canonical, plan)
+    log.info("spiking graph of %d nodes for T = %d", len(model.graph.node), plan.config.timesteps)
+    return replace(plan, diagnostics=_distinct((*plan.diagnostics, *said))), model
+
+
+def _exactly(
+    canonical: CanonicalGraph,
+    config: ConversionConfig,
+    emission: str,
+    timesteps: int | None,
+    given: ConversionPlan | None,
+) -> tuple[ConversionPlan, onnx.ModelProto]:
+    """An exact network; a given plan must be the one that is made again."""
+    plan, model = convert_exactly(canonical, config, emission, timesteps)
+    if given is not None and (
+        given.source_digest != plan.source_digest
+        or list(map(_facts, given.sites)) != list(map(_facts, plan.sites))
+    ):
+        raise PlanError("was made for another model", remedy="make the plan again for this model")
+    return plan, model
+
+
+def _load(source: Source, *, keep_integers: bool = False) -> CanonicalGraph:
     file = os.fspath(source) if isinstance(source, (str, os.PathLike)) else None
     with naming(file, *ABOUT_THE_MODEL):
         try:
-            return canonicalise(*read_source(source))
+            return canonicalise(*read_source(source), keep_integers=keep_integers)
         except UnicodeError as error:  # damaged names; protobuf does not look at them
             raise ModelFileError(
                 "holds text that is not UTF-8", remedy="export the network again"
@@ -331,7 +397,8 @@ def _survey(
         )
     sites = find_sites(canonical, avgpool=config.avgpool, keep_analog=kept, diagnostics=diagnostics)
     regions = classify(canonical.graph, sites, kept)
-    diagnostics.extend(unsupported(canonical.graph, regions, kept))
+    diagnostics.extend(refusals(canonical.graph, regions, kept))
+    diagnostics.extend(islands(canonical.graph, regions, kept))
     if not sites:
         diagnostics.append(
             Diagnostic(
@@ -443,6 +510,7 @@ def _check_config(config: ConversionConfig) -> None:
     for name, choices in CHOICES.items():
         if getattr(config, name) not in choices:
             raise ConfigError(f"{name} must be one of {', '.join(choices)}")
+    RECIPES.get(config.recipe)
     if config.threshold != AUTO:
         THRESHOLDS.get(config.threshold)
     POTENTIALS.get(config.v_init)

@@ -28,9 +28,9 @@ from onnx2snn.cli.output import (
     progress_bar,
     say,
 )
+from onnx2snn.cli.stages import stage_options
 from onnx2snn.errors import PlanError, naming
 from onnx2snn.files import write_text
-from onnx2snn.methods import POTENTIALS, THRESHOLDS
 from onnx2snn.plan import ActivationSite, ConversionConfig, ConversionPlan, NeuronPlan
 
 #: What a saved plan has settled.
@@ -46,53 +46,11 @@ PLANNED = (
     "-T",
     "--timesteps",
     type=Whole(1),
-    default=8,
-    show_default=True,
-    help="Length of the simulation window.",
+    default=None,
+    help="Length of the simulation window.  [default: 8; exact recipes: what is guaranteed]",
 )
 @click.option("-o", "--output", type=FILE, help="Spiking file.  [default: MODEL.snn.onnx]")
-@click.option(
-    "--threshold",
-    type=click.Choice(["auto", *THRESHOLDS.names()]),
-    default="auto",
-    show_default=True,
-    help="How thresholds are chosen.",
-)
-@click.option(
-    "--granularity",
-    type=click.Choice(api.CHOICES["granularity"]),
-    default="channel",
-    show_default=True,
-    help="One threshold for each.",
-)
-@click.option(
-    "--percentile",
-    type=click.FloatRange(0, 100, min_open=True),
-    default=99.9,
-    show_default=True,
-    help="For --threshold percentile.",
-)
-@click.option(
-    "--v-init",
-    type=click.Choice(POTENTIALS.names()),
-    default="half",
-    show_default=True,
-    help="Initial membrane potential.",
-)
-@click.option(
-    "--reset",
-    type=click.Choice(api.CHOICES["reset"]),
-    default="subtract",
-    show_default=True,
-    help="What a spike does to the potential.",
-)
-@click.option(
-    "--avgpool",
-    type=click.Choice(api.CHOICES["avgpool"]),
-    default="spiking",
-    show_default=True,
-    help="Average pools with neurons of their own, or kept as synapses.",
-)
+@stage_options
 @click.option(
     "--keep-analog", multiple=True, metavar="NODE", help="Keep a node as it is; may be repeated."
 )

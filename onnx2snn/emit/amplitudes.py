@@ -21,18 +21,17 @@ from onnx2snn.graphs import (
     label,
     new_constant,
     producer,
+    rank,
     remove,
     rewire,
 )
 from onnx2snn.linear import LINEAR, LinearOp
+from onnx2snn.linear.window import joined
 from onnx2snn.plan import Diagnostic
 from onnx2snn.sites import Region
-from onnx2snn_runtime.opspec import DOMAIN
+from onnx2snn_runtime.opspec import DOMAIN, OPS
 
 POOLS = frozenset({"SpikeAveragePool", "SpikeMaxPool"})
-MOVES = frozenset(
-    {"Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Pad"}
-)
 MULTIPLIES = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 
 
@@ -61,11 +60,16 @@ def _push(emission: Emission, scale: gs.Node) -> list[gs.Node]:
         remove(graph, scale)
         return []
     for node in consumers(valued):
+        if node.op == "Concat" and not node.domain:
+            moved += _join(emission, node)
+            continue
         places = [i for i, t in enumerate(node.inputs) if t is valued]
         if len(places) != 1:
             continue
         if _absorb(graph, node, places[0], amplitude):
             node.inputs[places[0]] = spikes
+            if node.op == "Mul" and _as_amplitude(graph, node, places[0]):
+                moved.append(node)
         elif len(data_inputs(node)) == 1 or node.domain == DOMAIN:
             behind = _carry(node, amplitude)
             if behind is not None and node.outputs[0].dtype == np.float32:
@@ -74,6 +78,42 @@ def _push(emission: Emission, scale: gs.Node) -> list[gs.Node]:
     if not consumers(valued) and not is_output(graph, valued):
         remove(graph, scale)
     return moved
+
+
+def _as_amplitude(graph: gs.Graph, node: gs.Node, index: int) -> bool:
+    """Write the network's own product with a constant as a population's: it moves on likewise."""
+    unit, factor = node.inputs[index], constant(node.inputs[1 - index])
+    ndim = rank(unit)
+    if factor is None or ndim is None:
+        return False
+    if factor.size == 1:
+        values = factor.reshape(1)
+    else:
+        padded = factor.reshape([1] * (ndim - factor.ndim) + list(factor.shape))
+        values = padded[0]
+    node.inputs = [unit, new_constant(graph, f"{node.name}_amplitude", values)]
+    return True
+
+
+def _join(emission: Emission, node: gs.Node) -> list[gs.Node]:
+    """Push the amplitudes of all that a Concat joins behind it, once each of them is there."""
+    parts = [_unit_and_amplitude(t) for t in node.inputs]
+    behind = joined(node, [a for _, a in parts])
+    if behind is None:
+        return []
+    for i, (unit, _) in enumerate(parts):
+        node.inputs[i] = unit
+    return [_scale_behind(emission, node, behind)]
+
+
+def _unit_and_amplitude(tensor: gs.Tensor) -> tuple[gs.Tensor, Array | None]:
+    """The unit spikes in a tensor and what they are worth; None if it holds others."""
+    if carries_unit_spikes(tensor):
+        return tensor, np.ones(1, dtype=np.float32)
+    maker = producer(tensor)
+    if maker is None or maker.op != "Mul" or not carries_unit_spikes(maker.inputs[0]):
+        return tensor, None
+    return maker.inputs[0], constant(maker.inputs[1])
 
 
 def _absorb(graph: gs.Graph, node: gs.Node, index: int, amplitude: Array) -> bool:
@@ -119,14 +159,14 @@ def _check_pools(emission: Emission) -> None:
 
 
 def carries_unit_spikes(tensor: gs.Tensor) -> bool:
-    """Whether a tensor holds unit spikes, as a population made them."""
+    """Whether a tensor holds unit spikes, as populations made them."""
     maker = producer(tensor)
-    while maker is not None and maker.domain != DOMAIN:
-        handler = LINEAR.find(maker.op) if maker.op in MOVES else None
-        if handler is None or handler.carry(maker, np.ones(1, dtype=np.float32)) is None:
-            return False
-        maker = producer(maker.inputs[0])
-    return maker is not None and maker.op in POOLS | {"IntegrateFire"}
+    if maker is None or maker.domain == DOMAIN:
+        return maker is not None and (maker.op in POOLS or OPS.get(maker.op).is_population)
+    if maker.op == "Concat":
+        return all(carries_unit_spikes(t) for t in maker.inputs)
+    handler = _handler(maker)
+    return handler is not None and handler.moves(maker) and carries_unit_spikes(maker.inputs[0])
 
 
 def _report_currents(emission: Emission) -> None:

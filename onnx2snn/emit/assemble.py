@@ -13,7 +13,7 @@ from onnx import helper, numpy_helper
 from onnx2snn.canonical import CanonicalGraph, export
 from onnx2snn.emit.amplitudes import push_amplitudes
 from onnx2snn.emit.boundaries import insert_boundaries, remove_passive_quantizers, report_analog
-from onnx2snn.emit.neurons import replace_sites
+from onnx2snn.emit.neuron import replace_sites
 from onnx2snn.emit.state import Emission
 from onnx2snn.errors import PlanError
 from onnx2snn.plan import SCHEMA_VERSION, ConversionPlan, Diagnostic
@@ -45,7 +45,7 @@ def emit(
     insert_boundaries(emission)
     push_amplitudes(emission)
     graph.cleanup().toposort()
-    model = _assemble(emission, canonical)
+    model = assemble(emission, canonical)
     return model, tuple(emission.diagnostics)
 
 
@@ -66,7 +66,7 @@ def _check_plan(canonical: CanonicalGraph, plan: ConversionPlan) -> None:
         node = f"'{site.name}'"
         if neuron.site != site.name or not set(site.nodes) <= nodes:
             raise PlanError("sites and neurons do not fit the model", node=node, remedy=remedy)
-        for name in ("threshold", "v_init", "amplitude"):
+        for name in ("threshold", "v_init", "amplitude", "leak"):
             values = getattr(neuron, name)
             if values is None:
                 continue
@@ -84,7 +84,8 @@ def _check_plan(canonical: CanonicalGraph, plan: ConversionPlan) -> None:
         raise PlanError("sites and neurons differ in number", remedy=remedy)
 
 
-def _assemble(emission: Emission, canonical: CanonicalGraph) -> onnx.ModelProto:
+def assemble(emission: Emission, canonical: CanonicalGraph) -> onnx.ModelProto:
+    """The file around a finished spiking graph."""
     graph, plan, source = emission.graph, emission.plan, canonical.source
     graph.inputs.append(emission.timesteps)
     model = export(graph)

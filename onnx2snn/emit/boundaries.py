@@ -7,10 +7,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import onnx_graphsurgeon as gs
 
 from onnx2snn.emit.state import ROWS, Emission
-from onnx2snn.graphs import consumers, label, remove, rewire
+from onnx2snn.graphs import consumers, label, new_constant, remove, rewire, unique_name
 from onnx2snn.plan import Diagnostic
 from onnx2snn.sites import Region
 from onnx2snn.sites.regions import PASSIVE_QUANTIZER
@@ -93,11 +94,12 @@ def _cross(
     for i in outputs:
         tensor.name, other.name = other.name, tensor.name
         emission.graph.outputs[i] = other
+    states = ([], []) if to_time else readout_states(emission, f"{anchor}.{suffix}", other)
     node = emission.add(
         op,
         f"{anchor}.{suffix}",
-        [tensor, emission.timesteps],
-        [other],
+        [tensor, *states[0], emission.timesteps],
+        [other, *states[1]],
         Region.TIME,
         domain=DOMAIN,
         attrs=attrs,
@@ -107,6 +109,20 @@ def _cross(
         if to_time
         else "Readout: the mean over the window."
     )
+
+
+def readout_states(
+    emission: Emission, name: str, answer: gs.Variable
+) -> tuple[list[gs.Constant], list[gs.Variable]]:
+    """What a readout starts from (nothing, no step done), and what it leaves."""
+    graph = emission.graph
+    before = [
+        new_constant(graph, f"{name}.acc_init", np.zeros(1, dtype=np.float32)),
+        gs.Constant(unique_name(graph, f"{name}.t_init"), np.zeros((), dtype=np.int64)),
+    ]
+    acc = emission.variable(f"{name}.acc_final", answer, in_time=False)
+    steps = gs.Variable(unique_name(graph, f"{name}.t_final"), dtype=np.int64, shape=[])
+    return before, [acc, steps]
 
 
 def report_analog(emission: Emission, keep_analog: tuple[str, ...]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from onnx2snn_runtime.registry import Registry
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Recipe:
     """A named combination of stages.
 

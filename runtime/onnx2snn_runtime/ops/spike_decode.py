@@ -33,17 +33,25 @@ def step(acc: Array, current: Array, mode: str) -> Array:
 
 
 def window(
-    currents: Array, timesteps: Array, *, mode: str = "mean", cumulative: int = 0
-) -> tuple[Array]:
-    """[T·N, ...] to [N, ...], or to [T·N, ...] when cumulative."""
-    (currents,) = as_float32(currents)
+    currents: Array,
+    acc_init: Array,
+    t_init: Array,
+    timesteps: Array,
+    *,
+    mode: str = "mean",
+    cumulative: int = 0,
+) -> tuple[Array, Array, Array]:
+    """[T·N, ...] to [N, ...], or to [T·N, ...] when cumulative; and both states."""
+    currents, acc_init = as_float32(currents, acc_init)
     rows = split_time(currents, int(timesteps))
-    acc = np.zeros(rows.shape[1:], dtype=np.float32)
+    acc = np.broadcast_to(acc_init, rows.shape[1:])
+    start = int(np.asarray(t_init).reshape(()))
     answers = []
-    for t, current in enumerate(rows):
+    for t, current in enumerate(rows, start):
         acc = step(acc, current, mode)
         answers.append(acc / np.float32(t + 1) if mode == "mean" else acc)
-    return (merge_time(np.stack(answers)) if cumulative else answers[-1],)
+    after = np.asarray(start + len(rows), dtype=np.int64)
+    return merge_time(np.stack(answers)) if cumulative else answers[-1], acc, after
 
 
 def infer_shapes(
@@ -51,7 +59,8 @@ def infer_shapes(
 ) -> tuple[Shape, ...]:
     """Time is gone from axis 0, unless cumulative."""
     rows = shapes[0][0] if shapes[0] else None
-    return ((rows if attributes["cumulative"] else samples_axis(rows), *shapes[0][1:]),)
+    state: Shape = (samples_axis(rows), *shapes[0][1:])
+    return (rows, *shapes[0][1:]) if attributes["cumulative"] else state, state, ()
 
 
 SPEC = OPS.register("SpikeDecode")(
@@ -60,18 +69,25 @@ SPEC = OPS.register("SpikeDecode")(
         since_version=1,
         summary="Readout: what a current or a spike train amounts to over the window.",
         definition=(
-            "For t = 0 … T−1, from acc = 0, in float32:\n\n"
+            "For t = t_init … t_init + T−1, from acc = acc_init, in float32:\n\n"
             "    acc ← keep·acc + I(t)      keep = 1 (mean, sum), 0 (last), 2 (radix)\n"
             "    answer(t) = acc / (t + 1)  (mean), else acc\n\n"
-            "The output is answer(T−1), or with `cumulative` = 1 the answer after every step "
-            "(time-major), the anytime curve. `mean` commutes with affine ops, so it may stand "
-            "before the last ones; `sum`, `last` and `radix` do not commute with a bias."
+            "The output is the last answer, or with `cumulative` = 1 the answer after every step "
+            "(time-major), the anytime curve. Both states are 0 at the beginning; fed back, they "
+            "let a readout go on in the next window. `mean` commutes with affine ops, so it may "
+            "stand before the last ones; `sum`, `last` and `radix` do not commute with a bias."
         ),
         inputs=(
             Param("I", "[T·N, ...]", "currents or spikes, time-major"),
+            Param("acc_init", "broadcastable to [N, ...]", "accumulator before the window"),
+            Param("t_init", "scalar", "steps done before the window", "int64"),
             TIMESTEPS_PARAM,
         ),
-        outputs=(Param("Y", "[N, ...], or [T·N, ...] when cumulative", "the answer"),),
+        outputs=(
+            Param("Y", "[N, ...], or [T·N, ...] when cumulative", "the answer"),
+            Param("acc_final", "[N, ...]", "accumulator after the window"),
+            Param("t_final", "scalar", "steps done after it", "int64"),
+        ),
         attributes=(
             Attr("mode", "string", "how time is read", default="mean", choices=tuple(KEEP)),
             Attr("cumulative", "int", "1: give the answer after every step", default=0),
@@ -88,17 +104,20 @@ SPEC = OPS.register("SpikeDecode")(
   keep = Sub (keep_all, mode_is_last)
   first = Constant <value_ints = [0]> ()
   current_rows = Reshape <allowzero = 1> (I, window_shape)
-  silence = ConstantOfShape <value = float[1] {0.0}> (flat)
+  acc_map = Expand (acc_init, sample_shape)
+  acc_flat = Reshape <allowzero = 1> (acc_map, flat)
   acc_last, acc_rows = Scan <num_scan_inputs = 1, body = one_step
     (float[?] acc, float[?] current) => (float[?] acc_next, float[?] acc_row) {
       kept = Mul (acc, keep)
       acc_next = Add (kept, current)
       acc_row = Identity (acc_next)
-    }> (silence, current_rows)
+    }> (acc_flat, current_rows)
   step_ones = ConstantOfShape <value = float[1] {1.0}> (steps)
   zero_axis = Constant <value_int = 0> ()
   step_numbers = CumSum (step_ones, zero_axis)
-  others = Sub (step_numbers, step_ones)
+  others_here = Sub (step_numbers, step_ones)
+  steps_before = Cast <to = 1> (t_init)
+  others = Add (others_here, steps_before)
   mean_others = Mul (others, mode_is_mean)
   divisors_flat = Add (mean_others, step_ones)
   divisor_shape = Constant <value_ints = [-1, 1]> ()
@@ -113,6 +132,8 @@ SPEC = OPS.register("SpikeDecode")(
   wanted_steps = Sub (steps, start)
   wanted_rows = Mul (wanted_steps, samples)
   wanted_shape = Concat <axis = 0> (wanted_rows, tail)
-  Y = Reshape <allowzero = 1> (wanted, wanted_shape)""",
+  Y = Reshape <allowzero = 1> (wanted, wanted_shape)
+  acc_final = Reshape <allowzero = 1> (acc_last, sample_shape)
+  t_final = Add (t_init, T)""",
     )
 )

@@ -1,0 +1,65 @@
+"""Options of ``convert`` that choose a stage; what is not given, the recipe sets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, TypeVar
+
+import click
+
+from onnx2snn import api
+from onnx2snn.methods import POTENTIALS, RECIPES, THRESHOLDS
+from onnx2snn.plan import ConversionConfig
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DEFAULTS = {f.name: f.default for f in fields(ConversionConfig)}
+
+
+def stage_options(function: F) -> F:
+    """--recipe, --arithmetic, and one option for each stage."""
+    options = [
+        click.option(
+            "--recipe",
+            type=click.Choice(RECIPES.names()),
+            default="auto",
+            show_default=True,
+            help="Named combination of stages; see 'onnx2snn recipes'.",
+        ),
+        _stage(
+            "arithmetic",
+            click.Choice(api.CHOICES["arithmetic"]),
+            "For exact recipes: whose integers are meant.",
+        ),
+        _stage(
+            "threshold",
+            click.Choice(["auto", *THRESHOLDS.names()]),
+            "How thresholds are chosen.",
+        ),
+        _stage("granularity", click.Choice(api.CHOICES["granularity"]), "One threshold for each."),
+        _stage(
+            "percentile",
+            click.FloatRange(0, 100, min_open=True),
+            "For --threshold percentile.",
+        ),
+        _stage("v_init", click.Choice(POTENTIALS.names()), "Initial membrane potential."),
+        _stage("reset", click.Choice(api.CHOICES["reset"]), "What a spike does to the potential."),
+        _stage(
+            "avgpool",
+            click.Choice(api.CHOICES["avgpool"]),
+            "Average pools with neurons of their own, or kept as synapses.",
+        ),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def _stage(name: str, kind: click.ParamType, text: str) -> Callable[[F], F]:  # type: ignore[type-arg]
+    return click.option(
+        f"--{name.replace('_', '-')}",
+        type=kind,
+        default=None,
+        help=f"{text}  [default: the recipe's, else {DEFAULTS[name]}]",
+    )

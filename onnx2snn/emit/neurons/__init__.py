@@ -1,0 +1,1 @@
+"""One neuron model per file; importing a file registers its emitter."""

@@ -1,0 +1,93 @@
+"""QuantizeLinear → DequantizeLinear with constant parameters, as exact numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import onnx_graphsurgeon as gs
+
+from onnx2snn.exact.signal import NotExact, shrunk
+from onnx2snn.graphs import Array, constant, consumers, input_at
+from onnx2snn.sites.quantizer import integer_range
+
+
+@dataclass(frozen=True)
+class Quantizer:
+    """What an integer stands for: scale·(q − zero_point).
+
+    Attributes:
+        node: the QuantizeLinear, or the DequantizeLinear of integers that come from elsewhere.
+        scales: one, or one for each channel; positive.
+        zero_points: likewise.
+        lowest: smallest integer of the type.
+        highest: largest.
+        dtype: the integers' type.
+    """
+
+    node: gs.Node
+    scales: tuple[Fraction, ...]
+    zero_points: tuple[int, ...]
+    lowest: int
+    highest: int
+    dtype: np.dtype
+
+    @property
+    def channels(self) -> int:
+        """How many channels it tells apart; 1 for none."""
+        return max(len(self.scales), len(self.zero_points))
+
+    def of_channel(self, channel: int) -> tuple[Fraction, int]:
+        """Scale and zero point."""
+        scale = self.scales[channel if len(self.scales) > 1 else 0]
+        return scale, self.zero_points[channel if len(self.zero_points) > 1 else 0]
+
+
+def read(node: gs.Node) -> Quantizer:
+    """The quantizer of a QuantizeLinear or DequantizeLinear.
+
+    Raises:
+        NotExact: its parameters are computed, differ along another axis than the channels, or a
+            reader takes other ones.
+    """
+    parameters = _parameters(node)
+    if node.op == "QuantizeLinear":
+        for reader in consumers(node.outputs[0]):
+            if reader.op != "DequantizeLinear":
+                continue
+            if _plain(_parameters(reader)) != _plain(parameters):
+                raise NotExact("a DequantizeLinear reads it with another scale or zero point")
+    scale, zero = parameters
+    if not np.isfinite(scale).all() or (scale <= 0).any():
+        raise NotExact("its scale is not positive")
+    lowest, highest = integer_range(zero)
+    return Quantizer(
+        node=node,
+        scales=shrunk([Fraction(float(s)) for s in scale.reshape(-1)]),
+        zero_points=tuple(dict.fromkeys(zs)) if len(set(zs := _whole(zero))) == 1 else zs,
+        lowest=lowest,
+        highest=highest,
+        dtype=np.dtype(zero.dtype),
+    )
+
+
+def _whole(zero: Array) -> tuple[int, ...]:
+    return tuple(int(z) for z in zero.reshape(-1))
+
+
+def _plain(parameters: tuple[Array, Array]) -> tuple[list[float], list[int]]:
+    scale, zero = parameters
+    return scale.astype(np.float64).reshape(-1).tolist(), zero.astype(np.int64).reshape(-1).tolist()
+
+
+def _parameters(node: gs.Node) -> tuple[Array, Array]:
+    scale, zero = constant(input_at(node, 1)), constant(input_at(node, 2))
+    if scale is None or (zero is None and input_at(node, 2) is not None):
+        raise NotExact("its scale is computed from the input")
+    if zero is None:
+        kind = node.outputs[0].dtype if node.op == "QuantizeLinear" else node.inputs[0].dtype
+        zero = np.zeros(scale.shape, np.uint8 if kind is None else kind)
+    if scale.ndim > 1 or (scale.size > 1 and node.attrs.get("axis", 1) != 1):
+        raise NotExact("its scale differs along another axis than the channels")
+    return scale, zero

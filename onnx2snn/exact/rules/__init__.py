@@ -1,0 +1,1 @@
+"""How operators between two quantizers act on integers: one file per family."""

@@ -1,0 +1,121 @@
+"""Add, Sub, Mul and Div.
+
+Two signals of different units are put on the largest unit of which both are whole multiples::
+
+    u₁·A₁ + u₂·A₂  =  u·(m₁·A₁ + m₂·A₂),   m = uᵢ/u
+
+Constants change units and offsets only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import onnx_graphsurgeon as gs
+
+from onnx2snn.exact.monotone import Affine
+from onnx2snn.exact.rule import RULES, Builder, constant_operand
+from onnx2snn.exact.signal import (
+    FLOAT_EXACT,
+    LARGEST,
+    NotExact,
+    Signal,
+    common_unit,
+    paired,
+    refuse_beyond,
+    shrunk,
+)
+from onnx2snn.graphs import rank
+
+
+@RULES.register("Add", "Sub")
+def add(build: Builder, node: gs.Node, signals: Sequence[Signal | None]) -> Signal:
+    """A sum of two signals, or of one and a constant."""
+    first, second = signals
+    if first is not None and second is not None:
+        return _sum(build, node, first, second)
+    signal, at = (first, 1) if first is not None else (second, 0)
+    assert signal is not None
+    values = constant_operand(node, at, build.opset, _channels(signal))
+    if node.op == "Sub":
+        if at == 0:
+            signal = _scaled_by(build, node, signal, (Fraction(-1),))
+        else:
+            values = tuple(-v for v in values)
+    if not signal.is_linear:
+        return replace(signal, functions=(*signal.functions, Affine((Fraction(1),), values)))
+    return replace(signal, offsets=shrunk([a + b for a, b in paired(signal.offsets, values)]))
+
+
+@RULES.register("Mul", "Div")
+def scale(build: Builder, node: gs.Node, signals: Sequence[Signal | None]) -> Signal:
+    """A constant factor for each channel."""
+    first, second = signals
+    if first is not None and second is not None:
+        raise NotExact("it multiplies two computed tensors")
+    signal, at = (first, 1) if first is not None else (second, 0)
+    assert signal is not None
+    factors = constant_operand(node, at, build.opset, _channels(signal))
+    if node.op == "Div":
+        if at == 0 or not all(factors):
+            raise NotExact("it divides by a computed tensor, or by zero")
+        factors = tuple(1 / f for f in factors)
+    return _scaled_by(build, node, signal, factors)
+
+
+def _channels(signal: Signal) -> int | None:
+    shape = signal.tensor.shape
+    known = shape is not None and len(shape) > 1 and isinstance(shape[1], (int, np.integer))
+    return int(shape[1]) if known else None
+
+
+def _scaled_by(
+    build: Builder, node: gs.Node, signal: Signal, factors: tuple[Fraction, ...]
+) -> Signal:
+    if not signal.is_linear:
+        if any(f <= 0 for f in factors):
+            raise NotExact("its factor behind an activation is not positive")
+        return replace(signal, functions=(*signal.functions, Affine(factors, (Fraction(0),))))
+    # Units stay positive: signs, and zeros, go into the integers.
+    signs = [(f > 0) - (f < 0) for f in factors]
+    turned = build.scaled(node, signal, signs, "signs")
+    units = shrunk([u * (abs(f) or 1) for u, f in paired(signal.units, factors)])
+    offsets = shrunk([o * f for o, f in paired(signal.offsets, factors)])
+    unit_spikes = signal.is_population and turned.tensor is signal.tensor
+    return replace(turned, units=units, offsets=offsets, is_population=unit_spikes)
+
+
+def _sum(build: Builder, node: gs.Node, first: Signal, second: Signal) -> Signal:
+    if not (first.is_linear and second.is_linear):
+        raise NotExact("no quantizer stands between an activation and the sum")
+    if rank(first.tensor) != rank(second.tensor):
+        raise NotExact("its operands differ in their number of axes")
+    pairs = paired(first.units, second.units)
+    units = [common_unit(a, b) for a, b in pairs]
+    sign = -1 if node.op == "Sub" else 1
+    left = build.scaled(node, first, _factors(units, [a for a, _ in pairs], 1), "left")
+    right = build.scaled(node, second, _factors(units, [b for _, b in pairs], sign), "right")
+    peak, reach = left.peak + right.peak, left.reach + right.reach
+    refuse_beyond(LARGEST, reach, "a sum of differing scales")
+    tensors = [left.tensor, right.tensor]
+    if peak >= FLOAT_EXACT or np.int64 in {t.dtype for t in tensors}:
+        names = ("left", "right")
+        tensors = [build.whole(node, t, w) for t, w in zip(tensors, names, strict=True)]
+    tensor = build.node("Add", node, tensors, dtype=tensors[0].dtype)
+    offsets = [a + sign * b for a, b in paired(first.offsets, second.offsets)]
+    return Signal(
+        tensor,
+        shrunk(units),
+        peak=peak,
+        reach=reach,
+        settled=max(first.settled, second.settled),
+        offsets=shrunk(offsets),
+    )
+
+
+def _factors(units: list[Fraction], own: list[Fraction], sign: int) -> list[int]:
+    factors = [int(o / u) * sign for o, u in zip(own, units, strict=True)]
+    return factors if len(set(factors)) > 1 else factors[:1]

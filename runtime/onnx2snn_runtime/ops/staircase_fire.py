@@ -1,0 +1,248 @@
+"""StaircaseFire: the exact neuron, which speaks the integers of a quantizer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from onnx2snn_runtime.ops.code_encode import spread, spread_text
+from onnx2snn_runtime.opspec import (
+    OPS,
+    TIMESTEPS_PARAM,
+    Array,
+    Attr,
+    AttributeValue,
+    OpSpec,
+    Param,
+    Shape,
+    merge_time,
+    samples_axis,
+    split_time,
+    text_choice,
+    window_shapes,
+)
+
+#: Steps of the search through a table; 16-bit quantizers have the longest.
+HALVES = [2**b for b in range(16, -1, -1)]
+
+
+def level(acc: Array, tau: Array) -> Array:
+    """How many entries of each channel's table are at most ``acc``.
+
+    Args:
+        acc: int64 accumulators, channels on axis 1.
+        tau: int64 [C or 1, K], ascending in K.
+    """
+    table = channels_last_table(tau, acc.shape)
+    return (acc[..., None] >= table).sum(axis=-1, dtype=np.int64)
+
+
+def channels_last_table(tau: Array, shape: tuple[int, ...]) -> Array:
+    """The table broadcast against one sample batch of ``shape``: [..., K], a view."""
+    trailing = [1] * max(len(shape) - 2, 0)
+    rows = tau.reshape(tau.shape[0], *trailing, tau.shape[1])
+    return np.broadcast_to(rows, (*shape, tau.shape[1]))
+
+
+def unary_step(
+    acc: Array, s: Array, current: Array, table: Array, s_min: int
+) -> tuple[Array, Array, Array]:
+    """One time step: the tracer moves at most one level towards the staircase's value.
+
+    Args:
+        acc: int64 accumulator before the step, [N, ...].
+        s: int64 tracer before the step.
+        current: int64 input of the step.
+        table: tau broadcast, [N, ..., K].
+        s_min: the staircase's lowest value.
+
+    Returns:
+        The spike (−1, 0 or 1), the accumulator and the tracer after the step.
+    """
+    acc = acc + current
+    top = table.shape[-1]
+    index = s - s_min
+    above = np.take_along_axis(table, np.clip(index, 0, top - 1)[..., None], axis=-1)[..., 0]
+    below = np.take_along_axis(table, np.clip(index - 1, 0, top - 1)[..., None], axis=-1)[..., 0]
+    up = (index < top) & (acc >= above)
+    down = (index > 0) & (acc < below)
+    spike = up.astype(np.int64) - down
+    return spike, acc, s + spike
+
+
+def window(
+    currents: Array,
+    tau: Array,
+    s_min: Array,
+    acc_init: Array,
+    s_init: Array,
+    timesteps: Array,
+    *,
+    emission: str = "unary",
+) -> tuple[Array, Array, Array]:
+    """All T steps; see the definition."""
+    T = int(timesteps)
+    rows = split_time(np.asarray(currents).astype(np.int64), T)
+    shape = rows.shape[1:]
+    acc = np.array(np.broadcast_to(acc_init, shape), dtype=np.int64)
+    lowest = int(np.asarray(s_min).reshape(()))
+    if emission == "unary":
+        table = channels_last_table(np.asarray(tau), shape)
+        s = np.array(np.broadcast_to(s_init, shape), dtype=np.int64)
+        spikes = np.empty(rows.shape, dtype=np.float32)
+        for t, current in enumerate(rows):
+            spikes[t], acc, s = unary_step(acc, s, current, table, lowest)
+        return merge_time(spikes), acc, s
+    for current in rows:
+        acc = acc * (2 if emission == "radix" else 1) + current
+    s = lowest + level(acc, np.asarray(tau))
+    return merge_time(spread(s, T, emission)), acc, s
+
+
+def infer_shapes(
+    shapes: Sequence[Shape], attributes: Mapping[str, AttributeValue]
+) -> tuple[Shape, ...]:
+    """Spikes are shaped as the currents, both states as one step of them."""
+    current = shapes[0]
+    state: Shape = (samples_axis(current[0] if current else None), *current[1:])
+    return current, state, state
+
+
+SPEC = OPS.register("StaircaseFire")(
+    OpSpec(
+        name="StaircaseFire",
+        since_version=1,
+        summary="Exact neurons: the integer of a quantizer, as a signed spike train.",
+        definition=(
+            "A quantizer behind a linear layer is a monotone staircase of the layer's integer "
+            "accumulator: `tau` holds, for each channel, the smallest accumulator that reaches "
+            "each level above `s_min`. Scales, zero points, biases, activations between layer and "
+            "quantizer, saturation and the rounding of halves to even are all in the table:\n\n"
+            "    f(acc) = s_min + number of tau ≤ acc\n\n"
+            "Everything is int64, so nothing is rounded anywhere.\n\n"
+            'emission = "unary", every step:\n\n'
+            "    acc ← acc + I(t)\n"
+            "    s(t) = +1 where f(acc) > S, −1 where f(acc) < S, else 0;   S ← S + s(t)\n\n"
+            'emission = "averaged", after the window, with S = f(acc_init + ΣI):\n\n'
+            "    n(t) = ⌊min(|S|, T)·(t + 1) / T⌋,   s(t) = sign(S)·(n(t) − n(t−1)),  n(−1) = 0\n\n"
+            'emission = "radix", after the window, with acc ← 2·acc + I(t) and S = f(acc):\n\n'
+            "    s(t) = sign(S)·bit T−1−t of |S|    (|S| < 2^T)\n\n"
+            "The tracer S is the spike count so far (unary), the count of the window (averaged) or "
+            "its code (radix); `s_final` is S. In `unary` S reaches f of the final accumulator at "
+            "most K steps after the last input. `averaged` and `radix` do not read `s_init`."
+        ),
+        inputs=(
+            Param("I", "[T·N, C, ...]", "integer-valued input current", "float|int64"),
+            Param("tau", "[C or 1, K]", "ascending thresholds of the accumulator", "int64"),
+            Param("s_min", "[1]", "lowest value of the staircase", "int64"),
+            Param("acc_init", "broadcastable to [N, C, ...]", "accumulator before step 0", "int64"),
+            Param("s_init", "broadcastable to [N, C, ...]", "tracer before step 0", "int64"),
+            TIMESTEPS_PARAM,
+        ),
+        outputs=(
+            Param("spikes", "[T·N, C, ...]", "−1, 0 or 1"),
+            Param("acc_final", "[N, C, ...]", "accumulator after step T−1", "int64"),
+            Param("s_final", "[N, C, ...]", "tracer after step T−1", "int64"),
+        ),
+        attributes=(
+            Attr(
+                "emission",
+                "string",
+                "how the integer is spoken",
+                default="unary",
+                choices=("unary", "averaged", "radix"),
+            ),
+        ),
+        is_population=True,
+        window=window,
+        infer_shapes=infer_shapes,
+        body=text_choice("emission", "unary")
+        + text_choice("emission", "radix")
+        + window_shapes("I")
+        + f"""
+  shape = Shape (I)
+  integers = Cast <to = 7> (I)
+  current_rows = Reshape <allowzero = 1> (integers, window_shape)
+  acc_map = Expand (acc_init, sample_shape)
+  acc_flat = Reshape <allowzero = 1> (acc_map, flat)
+  s_map = Expand (s_init, sample_shape)
+  s_flat = Reshape <allowzero = 1> (s_map, flat)
+  zero = Constant <value_ints = [0]> ()
+  zero_scalar = Constant <value_int = 0> ()
+  one_scalar = Constant <value_int = 1> ()
+  everything = Constant <value_ints = [-1]> ()
+  table_rows = Shape <end = 1> (tau)
+  table_rows_scalar = Squeeze (table_rows)
+  top = Shape <start = 1> (tau)
+  table = Reshape (tau, everything)
+  channel = Range (zero_scalar, table_rows_scalar, one_scalar)
+  channel_start = Mul (channel, top)
+  tail_rank = Shape (tail)
+  places = Sub (tail_rank, axis)
+  trailing_rank = Max (places, zero)
+  trailing = ConstantOfShape <value = int64[1] {{1}}> (trailing_rank)
+  channel_shape = Concat <axis = 0> (table_rows, trailing)
+  channel_map = Reshape (channel_start, channel_shape)
+  start_map = Expand (channel_map, sample_shape)
+  start = Reshape <allowzero = 1> (start_map, flat)
+  before_start = Sub (start, axis)
+  is_unary = Cast <to = 9> (emission_is_unary)
+  is_unary_scalar = Squeeze (is_unary)
+  spike_rows, acc_last, s_last = If (is_unary_scalar) <
+    then_branch = unary () => (spikes_unary, acc_unary, s_unary) {{
+      acc_unary, s_unary, spikes_unary = Scan <num_scan_inputs = 1, body = one_step
+        (int64[?] acc, int64[?] s, int64[?] current)
+        => (int64[?] acc_next, int64[?] s_next, float[?] spike) {{
+          acc_next = Add (acc, current)
+          index = Sub (s, s_min)
+          last = Sub (top, axis)
+          at = Min (index, last)
+          place_above = Add (start, at)
+          above = Gather (table, place_above)
+          at_least_one = Max (index, axis)
+          place_below = Add (before_start, at_least_one)
+          below = Gather (table, place_below)
+          may_rise = Less (index, top)
+          reaches = GreaterOrEqual (acc_next, above)
+          up = And (may_rise, reaches)
+          may_fall = Greater (index, zero)
+          lacks = Less (acc_next, below)
+          down = And (may_fall, lacks)
+          up_count = Cast <to = 7> (up)
+          down_count = Cast <to = 7> (down)
+          change = Sub (up_count, down_count)
+          s_next = Add (s, change)
+          spike = Cast <to = 1> (change)
+        }}> (acc_flat, s_flat, current_rows)
+    }},
+    else_branch = after_the_window () => (spikes_after, acc_after, s_after) {{
+      keep_more = Cast <to = 7> (emission_is_radix)
+      keep = Add (axis, keep_more)
+      acc_after = Scan <num_scan_inputs = 1, body = accumulate
+        (int64[?] acc_now, int64[?] current_now) => (int64[?] acc_then) {{
+          kept = Mul (acc_now, keep)
+          acc_then = Add (kept, current_now)
+        }}> (acc_flat, current_rows)
+      halves = Constant <value_ints = {HALVES}> ()
+      nothing = ConstantOfShape <value = int64[1] {{0}}> (flat)
+      level_found = Scan <num_scan_inputs = 1, body = bisect
+        (int64[?] found, int64 half) => (int64[?] found_next) {{
+          candidate = Add (found, half)
+          inside = LessOrEqual (candidate, top)
+          safe = Min (candidate, top)
+          place = Add (before_start, safe)
+          entry = Gather (table, place)
+          reached = GreaterOrEqual (acc_after, entry)
+          both = And (inside, reached)
+          found_next = Where (both, candidate, found)
+        }}> (nothing, halves)
+      s_after = Add (level_found, s_min)
+{spread_text("s_after")}
+      spikes_after = Identity (code_rows)
+    }}>
+  spikes = Reshape <allowzero = 1> (spike_rows, shape)
+  acc_final = Reshape <allowzero = 1> (acc_last, sample_shape)
+  s_final = Reshape <allowzero = 1> (s_last, sample_shape)""",
+    )
+)
