@@ -34,13 +34,15 @@ def convert_exactly(
     graph.import_domains = list(graph.import_domains)
     draft = ConversionPlan(canonical.source.digest, config, (), ())
     state = Emission(graph, draft, {})
-    network = lower(state, emission)
+    network = lower(state, emission, config.arithmetic)
     if not network.populations:
         raise UnsupportedModelError(
             _first_reason(network),
             file=canonical.source.file,
             remedy="quantize the network first, or convert with --quantize 8",
         )
+    if network.in_float:
+        state.diagnostics.append(_without_kernel(network.in_float))
     said = [*canonical.diagnostics, *state.diagnostics]
     T = _timesteps(network, timesteps, config.recipe, said)
     sites = tuple(network.populations.values())
@@ -54,6 +56,17 @@ def convert_exactly(
     )
     state.plan = plan
     return plan, assemble(state, canonical)
+
+
+def _without_kernel(nodes: list[str]) -> Diagnostic:
+    shown = ", ".join(nodes[:4]) + (f" and {len(nodes) - 4} more" if len(nodes) > 4 else "")
+    return Diagnostic(
+        "NO_INTEGER_KERNEL",
+        "info",
+        "",
+        f"exact arithmetic for {len(nodes)} quantizers: {shown}",
+        "onnxruntime computes them in float32, whose rounding depends on the order of its sums",
+    )
 
 
 def _first_reason(network: ExactNetwork) -> str:

@@ -22,10 +22,12 @@ from onnx import TensorProto, helper
 from onnx2snn.emit.boundaries import readout_states
 from onnx2snn.emit.state import Emission
 from onnx2snn.exact import quantizer as quantizers
+from onnx2snn.exact.kernels import Lookup
 from onnx2snn.exact.quantizer import Quantizer
+from onnx2snn.exact.rational import rational_table
 from onnx2snn.exact.rule import RULES, Builder
 from onnx2snn.exact.signal import NotExact, Signal
-from onnx2snn.exact.tables import Table, rational_table
+from onnx2snn.exact.table import Table
 from onnx2snn.graphs import (
     consumers,
     label,
@@ -49,22 +51,26 @@ class ExactNetwork:
     Attributes:
         emission: the graph, being changed, and what goes with it.
         kind: how the populations speak: "unary", "averaged" or "radix".
+        arithmetic: whose integers they speak: "rational" or "ort".
         constants: ids of the tensors that depend on no input.
         signals: by id of the tensor of the source that they stand for.
         reasons: by node name: why it stays analog.
         populations: by name, in topological order.
         codes: the largest magnitude of every integer that is spoken.
         settled: steps after which everything is silent.
+        in_float: quantizers that onnxruntime computes in float32, for which it has no kernel.
     """
 
     emission: Emission
     kind: str
+    arithmetic: str
     constants: set[int] = field(default_factory=set)
     signals: dict[int, Signal] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     populations: dict[str, ActivationSite] = field(default_factory=dict)
     codes: list[int] = field(default_factory=list)
     settled: int = 1
+    in_float: list[str] = field(default_factory=list)
 
     @property
     def guaranteed(self) -> int:
@@ -75,19 +81,20 @@ class ExactNetwork:
         return largest if self.kind == "averaged" else largest.bit_length()
 
 
-def lower(emission: Emission, kind: str) -> ExactNetwork:
+def lower(emission: Emission, kind: str, arithmetic: str) -> ExactNetwork:
     """Rewrite ``emission.graph`` in place.
 
     Args:
         emission: holds a canonical graph with integer weights.
         kind: "unary", "averaged" or "radix".
+        arithmetic: "rational" or "ort".
     """
     graph = emission.graph
     graph.toposort()
     nodes = list(graph.nodes)
-    network = ExactNetwork(emission, kind, _constants(nodes))
+    network = ExactNetwork(emission, kind, arithmetic, _constants(nodes))
     wanted = _wanted(nodes)
-    build = Builder(emission, "radix" if kind == "radix" else "count")
+    build = Builder(emission, "radix" if kind == "radix" else "count", arithmetic)
     for node in nodes:
         if node.op == "QuantizeLinear":
             _quantize(network, build, node)
@@ -199,7 +206,14 @@ def _encoded(network: ExactNetwork, reader: gs.Node, found: Quantizer) -> Signal
     network.codes.append(largest)
     peak = largest if how == "once" else 1
     return Signal(
-        spikes, found.scales, peak=peak, reach=largest, settled=1, is_population=how != "once"
+        spikes,
+        found.scales,
+        peak=peak,
+        reach=largest,
+        settled=1,
+        is_population=how != "once",
+        kernel=_lookup(found),
+        quantizer=found,
     )
 
 
@@ -218,8 +232,24 @@ def _quantize(network: ExactNetwork, build: Builder, node: gs.Node) -> None:
     except NotExact as reason:
         network.reasons[node.name] = str(reason)
         return
-    table = rational_table(source, found)
+    table = _table(network, node, found, source)
     _population(network, node, found, source, table)
+
+
+def _table(network: ExactNetwork, node: gs.Node, found: Quantizer, source: Signal) -> Table:
+    """The staircase in the arithmetic that is asked for."""
+    if network.arithmetic == "ort":
+        kernel = source.kernel
+        table = None if kernel is None else kernel.table(found, source.functions, source.reach)
+        if table is not None:
+            return table
+        network.in_float.append(label(node))
+    return rational_table(source, found)
+
+
+def _lookup(found: Quantizer) -> Lookup | None:
+    """How onnxruntime goes on from a quantizer's codes."""
+    return Lookup(np.float32(float(found.scales[0]))) if found.channels == 1 else None
 
 
 def _population(
@@ -277,6 +307,8 @@ def _population(
         reach=table.magnitude,
         settled=settled,
         is_population=True,
+        kernel=_lookup(found),
+        quantizer=found,
     )
 
 

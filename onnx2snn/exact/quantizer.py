@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 import onnx_graphsurgeon as gs
 
+from onnx2snn.exact.monotone import Clipped, Monotone
 from onnx2snn.exact.signal import NotExact, shrunk
 from onnx2snn.graphs import Array, constant, consumers, input_at
 from onnx2snn.sites.quantizer import integer_range
@@ -38,6 +39,14 @@ class Quantizer:
         """How many channels it tells apart; 1 for none."""
         return max(len(self.scales), len(self.zero_points))
 
+    def repeats(self, function: Monotone) -> bool:
+        """Whether an activation in front of it changes nothing that it does not do itself."""
+        if not isinstance(function, Clipped) or self.channels > 1:
+            return False
+        scale, zero = self.of_channel(0)
+        low, high = scale * (self.lowest - zero), scale * (self.highest - zero)
+        return bool(function.lower <= low and high <= function.upper)
+
     def of_channel(self, channel: int) -> tuple[Fraction, int]:
         """Scale and zero point."""
         scale = self.scales[channel if len(self.scales) > 1 else 0]
@@ -65,7 +74,7 @@ def read(node: gs.Node) -> Quantizer:
     return Quantizer(
         node=node,
         scales=shrunk([Fraction(float(s)) for s in scale.reshape(-1)]),
-        zero_points=tuple(dict.fromkeys(zs)) if len(set(zs := _whole(zero))) == 1 else zs,
+        zero_points=_whole(zero),
         lowest=lowest,
         highest=highest,
         dtype=np.dtype(zero.dtype),
@@ -73,7 +82,8 @@ def read(node: gs.Node) -> Quantizer:
 
 
 def _whole(zero: Array) -> tuple[int, ...]:
-    return tuple(int(z) for z in zero.reshape(-1))
+    values = tuple(int(z) for z in zero.reshape(-1))
+    return values[:1] if len(set(values)) == 1 else values
 
 
 def _plain(parameters: tuple[Array, Array]) -> tuple[list[float], list[int]]:

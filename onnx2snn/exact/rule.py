@@ -23,6 +23,7 @@ from onnx2snn.exact.signal import (
 )
 from onnx2snn.graphs import Array, new_constant, rank, unique_name
 from onnx2snn.sites import Region
+from onnx2snn_runtime.opspec import DOMAIN
 from onnx2snn_runtime.registry import Registry
 
 
@@ -33,10 +34,12 @@ class Builder:
     Attributes:
         emission: the graph and what goes with it.
         code: how counts are spoken, as SpikeMaxPool must know: "count" or "radix".
+        arithmetic: "rational" or "ort".
     """
 
     emission: Emission
     code: str
+    arithmetic: str
 
     @property
     def opset(self) -> int:
@@ -92,6 +95,32 @@ class Builder:
             shape_of=signal.tensor,
         )
         return replace(signal, tensor=product, peak=peak, reach=most * signal.reach)
+
+    def table_synapse(
+        self, node: gs.Node, spikes: gs.Variable, entries: Array, lowest: int
+    ) -> gs.Variable:
+        """The current of a population through a table of its code."""
+        emission, name = self.emission, f"{node.name}.table"
+        current = emission.variable(f"{name}.current", node.outputs[0], in_time=True)
+        code = emission.variable(f"{name}.code_final", node.outputs[0], in_time=False)
+        current.dtype = code.dtype = np.int64
+        emission.add(
+            "TableSynapse",
+            name,
+            [
+                spikes,
+                self.constant(f"{name}.entries", entries),
+                self.constant(f"{name}.code_min", np.array([lowest], dtype=np.int64)),
+                self.constant(f"{name}.code_init", np.zeros(1, dtype=np.int64)),
+                emission.timesteps,
+            ],
+            [current, code],
+            Region.TIME,
+            domain=DOMAIN,
+            attrs={"code": self.code},
+        )
+        emission.docs[name] = "onnxruntime rounds this operand of the sum in float32 by itself."
+        return current
 
     def whole(self, node: gs.Node, tensor: gs.Variable, what: str) -> gs.Variable:
         """The tensor as int64, where float32 has too few bits."""

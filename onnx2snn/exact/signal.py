@@ -6,10 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import gcd, lcm
+from typing import TYPE_CHECKING
 
 import onnx_graphsurgeon as gs
 
 from onnx2snn.exact.monotone import Monotone
+
+if TYPE_CHECKING:
+    from onnx2snn.exact.kernels import Kernel
+    from onnx2snn.exact.quantizer import Quantizer
 
 #: Integers up to here are exact in float32, whatever the order of summation.
 FLOAT_EXACT = 2**24
@@ -34,6 +39,9 @@ class Signal:
         reach: largest magnitude of the sum over time.
         settled: steps after which it is silent, whatever the input.
         is_population: whether the rows are the spikes of neurons or of an encoder.
+        kernel: how onnxruntime would compute a quantizer that follows; None where not by one of
+            its integer kernels.
+        quantizer: whose codes the sum is; None behind a layer.
     """
 
     tensor: gs.Variable
@@ -44,6 +52,8 @@ class Signal:
     offsets: tuple[Fraction, ...] = (Fraction(0),)
     functions: tuple[Monotone, ...] = ()
     is_population: bool = False
+    kernel: Kernel | None = None
+    quantizer: Quantizer | None = None
 
     @property
     def is_linear(self) -> bool:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import onnx_graphsurgeon as gs
 
 from onnx2snn.exact.integers import Grid, fractions, grid, rows
+from onnx2snn.exact.kernels import Requantized
 from onnx2snn.exact.rule import RULES, Builder
 from onnx2snn.exact.signal import (
     FLOAT_EXACT,
@@ -26,7 +27,7 @@ from onnx2snn.exact.signal import (
     refuse_beyond,
     shrunk,
 )
-from onnx2snn.graphs import input_at, rank
+from onnx2snn.graphs import input_at, producer, rank
 
 Integers = npt.NDArray[np.int64]
 
@@ -71,7 +72,25 @@ def layer(build: Builder, node: gs.Node, signals: Sequence[Signal | None]) -> Si
         reach=sums * signal.reach,
         settled=signal.settled,
         offsets=_bias(build, node, channels),
+        kernel=_kernel(build, node, signal, scales),
     )
+
+
+def _kernel(
+    build: Builder, node: gs.Node, signal: Signal, scales: list[Fraction]
+) -> Requantized | None:
+    """QLinearConv and its like take codes of one scale and an int32 bias."""
+    if signal.quantizer is None or signal.quantizer.channels > 1 or node.op == "ConvTranspose":
+        return None
+    bias = input_at(node, 2)
+    biases: tuple[int, ...] = (0,)
+    if bias is not None:
+        maker, values = producer(bias), grid(bias, build.opset)
+        if maker is None or maker.op != "DequantizeLinear" or values is None:
+            return None
+        biases = tuple(map(int, values.integers.reshape(-1)))
+    own = np.float32(float(signal.quantizer.scales[0]))
+    return Requantized(tuple(own * np.float32(float(s)) for s in scales), biases)
 
 
 def _input(signals: Sequence[Signal | None]) -> Signal:
@@ -137,6 +156,7 @@ def _per_output(units: list[Fraction], channels: int, groups: int) -> list[Fract
 def _absolute_sums(node: gs.Node, integers: Integers) -> int:
     """The largest sum of magnitudes of one output's weights."""
     sizes = np.abs(integers)
+    axes: tuple[int, ...]
     if node.op == "ConvTranspose":  # no output sees more than every weight of its channel
         axes = tuple(i for i in range(sizes.ndim) if i != 1)
     elif node.op == "Conv":

@@ -41,6 +41,7 @@ def move(build: Builder, node: gs.Node, signals: Sequence[Signal | None]) -> Sig
         tensor=tensor,
         units=_moved(signal.units, order),
         offsets=_moved(signal.offsets, order),
+        kernel=signal.kernel if signal.quantizer is not None else None,
     )
 
 
@@ -60,6 +61,7 @@ def concat(build: Builder, node: gs.Node, signals: Sequence[Signal | None]) -> S
     ]
     ndim = rank(node.outputs[0]) or 0
     first = parts[0]
+    alike = first.kernel is not None and all(p.kernel == first.kernel for p in parts)
     if int(node.attrs["axis"]) % ndim == 1:
         lengths = [t.shape[1] for t in node.inputs]
         units = [u for p, n in zip(parts, lengths, strict=True) for u in per_channel(p.units, n)]
@@ -84,6 +86,8 @@ def concat(build: Builder, node: gs.Node, signals: Sequence[Signal | None]) -> S
         reach=max(p.reach for p in parts),
         settled=max(p.settled for p in parts),
         is_population=all(p.is_population for p in parts),
+        kernel=first.kernel if alike else None,
+        quantizer=first.quantizer if alike else None,
     )
 
 

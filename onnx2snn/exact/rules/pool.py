@@ -9,6 +9,7 @@ from math import lcm
 import numpy as np
 import onnx_graphsurgeon as gs
 
+from onnx2snn.exact.kernels import Requantized
 from onnx2snn.exact.rule import RULES, Builder, only
 from onnx2snn.exact.signal import FLOAT_EXACT, LARGEST, NotExact, Signal, refuse_beyond
 from onnx2snn.graphs import Array, sample_shape
@@ -33,6 +34,9 @@ def average_pool(build: Builder, node: gs.Node, signals: Sequence[Signal | None]
     if signal.tensor.dtype != np.float32:
         raise NotExact("a sum of differing scales stands in front of it, without a quantizer")
     kernel, strides, pads = pool_geometry(node)
+    whole = tuple(kernel) == size[1:] and not any(pads)
+    if build.arithmetic == "ort" and not whole:
+        raise NotExact("onnxruntime adds its places in float32, one by one")
     count = int(np.prod(kernel))
     refuse_beyond(FLOAT_EXACT, count * signal.peak, "a sum")
     refuse_beyond(LARGEST, count * signal.reach, "a sum over time")
@@ -49,8 +53,17 @@ def average_pool(build: Builder, node: gs.Node, signals: Sequence[Signal | None]
         peak=count * signal.peak,
         reach=count * signal.reach,
         is_population=False,
+        kernel=_kernel(signal, count),
+        quantizer=None,
     )
     return _divided(build, node, pooled, places)
+
+
+def _kernel(signal: Signal, places: int) -> Requantized | None:
+    """The average of a whole image is the only one that is summed as integers."""
+    if signal.quantizer is None or signal.quantizer.channels > 1:
+        return None
+    return Requantized((np.float32(float(signal.quantizer.scales[0])),), places=places)
 
 
 def _divided(build: Builder, node: gs.Node, signal: Signal, places: Array) -> Signal:
@@ -100,4 +113,5 @@ def max_pool(build: Builder, node: gs.Node, signals: Sequence[Signal | None]) ->
         attrs={"kernel_shape": kernel, "strides": strides, "pads": pads, "code": build.code},
     )
     peak = signal.peak if signal.is_population else 2 * signal.reach
-    return replace(signal, tensor=pooled, peak=peak)
+    kernel_kept = signal.kernel if signal.quantizer is not None else None
+    return replace(signal, tensor=pooled, peak=peak, kernel=kernel_kept)

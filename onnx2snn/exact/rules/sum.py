@@ -16,7 +16,9 @@ from fractions import Fraction
 import numpy as np
 import onnx_graphsurgeon as gs
 
+from onnx2snn.exact.kernels import operands
 from onnx2snn.exact.monotone import Affine
+from onnx2snn.exact.quantizer import Quantizer, read
 from onnx2snn.exact.rule import RULES, Builder, constant_operand
 from onnx2snn.exact.signal import (
     FLOAT_EXACT,
@@ -28,7 +30,7 @@ from onnx2snn.exact.signal import (
     refuse_beyond,
     shrunk,
 )
-from onnx2snn.graphs import rank
+from onnx2snn.graphs import only_consumer, rank
 
 
 @RULES.register("Add", "Sub")
@@ -36,7 +38,8 @@ def add(build: Builder, node: gs.Node, signals: Sequence[Signal | None]) -> Sign
     """A sum of two signals, or of one and a constant."""
     first, second = signals
     if first is not None and second is not None:
-        return _sum(build, node, first, second)
+        rounded = _rounded_sum(build, node, first, second) if build.arithmetic == "ort" else None
+        return _sum(build, node, first, second) if rounded is None else rounded
     signal, at = (first, 1) if first is not None else (second, 0)
     assert signal is not None
     values = constant_operand(node, at, build.opset, _channels(signal))
@@ -46,8 +49,10 @@ def add(build: Builder, node: gs.Node, signals: Sequence[Signal | None]) -> Sign
         else:
             values = tuple(-v for v in values)
     if not signal.is_linear:
-        return replace(signal, functions=(*signal.functions, Affine((Fraction(1),), values)))
-    return replace(signal, offsets=shrunk([a + b for a, b in paired(signal.offsets, values)]))
+        shifted = (*signal.functions, Affine((Fraction(1),), values))
+        return replace(signal, functions=shifted, kernel=None, quantizer=None)
+    offsets = shrunk([a + b for a, b in paired(signal.offsets, values)])
+    return replace(signal, offsets=offsets, kernel=None, quantizer=None)
 
 
 @RULES.register("Mul", "Div")
@@ -78,14 +83,22 @@ def _scaled_by(
     if not signal.is_linear:
         if any(f <= 0 for f in factors):
             raise NotExact("its factor behind an activation is not positive")
-        return replace(signal, functions=(*signal.functions, Affine(factors, (Fraction(0),))))
+        stretched = (*signal.functions, Affine(factors, (Fraction(0),)))
+        return replace(signal, functions=stretched, kernel=None, quantizer=None)
     # Units stay positive: signs, and zeros, go into the integers.
     signs = [(f > 0) - (f < 0) for f in factors]
     turned = build.scaled(node, signal, signs, "signs")
     units = shrunk([u * (abs(f) or 1) for u, f in paired(signal.units, factors)])
     offsets = shrunk([o * f for o, f in paired(signal.offsets, factors)])
     unit_spikes = signal.is_population and turned.tensor is signal.tensor
-    return replace(turned, units=units, offsets=offsets, is_population=unit_spikes)
+    return replace(
+        turned,
+        units=units,
+        offsets=offsets,
+        is_population=unit_spikes,
+        kernel=None,
+        quantizer=None,
+    )
 
 
 def _sum(build: Builder, node: gs.Node, first: Signal, second: Signal) -> Signal:
@@ -114,6 +127,41 @@ def _sum(build: Builder, node: gs.Node, first: Signal, second: Signal) -> Signal
         settled=max(first.settled, second.settled),
         offsets=shrunk(offsets),
     )
+
+
+def _rounded_sum(build: Builder, node: gs.Node, first: Signal, second: Signal) -> Signal | None:
+    """Onnxruntime's QLinearAdd, where it would run: codes on both sides, a quantizer behind."""
+    result = _quantizer_behind(build, node)
+    one, two = first.quantizer, second.quantizer
+    if node.op != "Add" or result is None or one is None or two is None:
+        return None
+    parts = operands(one, two, result)
+    if parts is None or rank(first.tensor) != rank(second.tensor):
+        return None
+    left = build.whole(node, first.tensor, "left")
+    factor = build.constant(f"{node.name}.factor", np.array([parts.factor], dtype=np.int64))
+    linear = build.node("Mul", node, [left, factor], suffix="linear", dtype=np.int64)
+    rounded = build.table_synapse(node, second.tensor, parts.entries, parts.lowest)
+    largest = int(np.abs(parts.entries).max())
+    reach = parts.factor * first.reach + largest
+    refuse_beyond(LARGEST, reach + abs(parts.kernel.start), "a sum of differing scales")
+    tensor = build.node("Add", node, [linear, rounded], dtype=np.int64)
+    return Signal(
+        tensor,
+        (parts.kernel.step,),
+        peak=reach,
+        reach=reach,
+        settled=max(first.settled, second.settled),
+        kernel=parts.kernel,
+    )
+
+
+def _quantizer_behind(build: Builder, node: gs.Node) -> Quantizer | None:
+    """The quantizer that reads a sum, alone or behind an activation it repeats."""
+    reader = only_consumer(build.emission.graph, node.outputs[0])
+    while reader is not None and reader.op in {"Relu", "Clip"}:
+        reader = only_consumer(build.emission.graph, reader.outputs[0])
+    return read(reader) if reader is not None and reader.op == "QuantizeLinear" else None
 
 
 def _factors(units: list[Fraction], own: list[Fraction], sign: int) -> list[int]:

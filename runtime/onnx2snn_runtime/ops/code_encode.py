@@ -148,6 +148,7 @@ SPEC = OPS.register("CodeEncode")(
                 choices=("once", "unary", "averaged", "radix"),
             ),
         ),
+        needs_whole_window=lambda attributes: attributes["emission"] in {"averaged", "radix"},
         window=window,
         infer_shapes=infer_shapes,
         body=text_choice("emission", "once")

@@ -35,7 +35,8 @@ def level(acc: Array, tau: Array) -> Array:
         tau: int64 [C or 1, K], ascending in K.
     """
     table = channels_last_table(tau, acc.shape)
-    return (acc[..., None] >= table).sum(axis=-1, dtype=np.int64)
+    found: Array = (acc[..., None] >= table).sum(axis=-1, dtype=np.int64)
+    return found
 
 
 def channels_last_table(tau: Array, shape: tuple[int, ...]) -> Array:
@@ -155,6 +156,7 @@ SPEC = OPS.register("StaircaseFire")(
             ),
         ),
         is_population=True,
+        needs_whole_window=lambda attributes: attributes["emission"] != "unary",
         window=window,
         infer_shapes=infer_shapes,
         body=text_choice("emission", "unary")
@@ -224,7 +226,9 @@ SPEC = OPS.register("StaircaseFire")(
           kept = Mul (acc_now, keep)
           acc_then = Add (kept, current_now)
         }}> (acc_flat, current_rows)
-      halves = Constant <value_ints = {HALVES}> ()
+      all_halves = Constant <value_ints = {HALVES}> ()
+      needed = LessOrEqual (all_halves, top)
+      halves = Compress <axis = 0> (all_halves, needed)
       nothing = ConstantOfShape <value = int64[1] {{0}}> (flat)
       level_found = Scan <num_scan_inputs = 1, body = bisect
         (int64[?] found, int64 half) => (int64[?] found_next) {{

@@ -10,42 +10,15 @@ y is what activations make of unit·A + offset; read backwards that is a bound o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from math import inf
 
 import numpy as np
-import numpy.typing as npt
 
 from onnx2snn.exact.monotone import Bound
 from onnx2snn.exact.quantizer import Quantizer
 from onnx2snn.exact.signal import Signal, per_channel
-
-#: Entries that every accumulator, or none, reaches.
-BELOW_ALL, ABOVE_ALL = -(2**62), 2**62
-
-
-@dataclass(frozen=True)
-class Table:
-    """A staircase for each channel.
-
-    Attributes:
-        tau: int64 [C or 1, K], ascending: the smallest accumulator of each level above ``s_min``.
-        s_min: the lowest code that can occur.
-    """
-
-    tau: npt.NDArray[np.int64]
-    s_min: int
-
-    @property
-    def s_max(self) -> int:
-        """The highest code that can occur."""
-        return self.s_min + self.tau.shape[1]
-
-    @property
-    def magnitude(self) -> int:
-        """The largest |code|; at least 1."""
-        return max(abs(self.s_min), abs(self.s_max), 1)
+from onnx2snn.exact.table import ABOVE_ALL, BELOW_ALL, Table, trimmed
 
 
 def rational_table(signal: Signal, quantizer: Quantizer) -> Table:
@@ -74,18 +47,6 @@ def rational_table(signal: Signal, quantizer: Quantizer) -> Table:
         first, last = lows[channel] - min(lows), highs[channel] - min(lows)
         tau[channel] = [*[BELOW_ALL] * first, *row[first:last], *[ABOVE_ALL] * (len(codes) - last)]
     return trimmed(tau, min(lows), signal.reach)
-
-
-def trimmed(tau: npt.NDArray[np.int64], s_min: int, reach: int) -> Table:
-    """Without the levels that no accumulator of magnitude ``reach`` leaves or reaches."""
-    always = int((tau <= -reach).all(axis=0).sum())
-    never = int((tau > reach).all(axis=0).sum())
-    kept = tau[:, always : tau.shape[1] - never]
-    if kept.shape[1] == 0:  # a constant; a table needs an entry
-        kept = np.full((len(tau), 1), ABOVE_ALL, dtype=np.int64)
-    if (kept == kept[:1]).all():
-        kept = kept[:1]
-    return Table(np.ascontiguousarray(kept), s_min + always)
 
 
 def _bound(code: int, scale: Fraction, signal: Signal, channel: int) -> Bound:
