@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import onnx
 
 from onnx2snn.calibration import (
+    Dataset,
     Preprocessing,
     SiteStatistics,
     collect_statistics,
@@ -23,8 +24,10 @@ from onnx2snn.calibration import (
     synthetic_dataset,
 )
 from onnx2snn.calibration.dataset import DataSource
+from onnx2snn.calibration.ranges import tensor_ranges
 from onnx2snn.canonical import CanonicalGraph, SourceInfo
 from onnx2snn.emit import emit
+from onnx2snn.emit.neuron import fits
 from onnx2snn.errors import (
     BackendError,
     CalibrationError,
@@ -37,6 +40,8 @@ from onnx2snn.errors import (
     naming,
 )
 from onnx2snn.exact import convert_exactly
+from onnx2snn.exact.quantize import LEAST_BITS, MOST_BITS, side_tensors
+from onnx2snn.exact.quantize import quantize as make_quantized
 from onnx2snn.files import write_bytes
 from onnx2snn.frontend import canonicalise, read_source
 from onnx2snn.methods import (
@@ -107,11 +112,13 @@ class ConversionResult:
         model: the spiking ONNX model.
         plan: what was planned, diagnostics included.
         source: what the source model was.
+        quantized: the quantized network that the spiking one equals, where it was made on the way.
     """
 
     model: onnx.ModelProto
     plan: ConversionPlan
     source: SourceInfo
+    quantized: onnx.ModelProto | None = None
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
@@ -160,6 +167,7 @@ def convert(
     *,
     recipe: str = AUTO,
     arithmetic: str | None = None,
+    quantize: int | None = None,
     threshold: str | None = None,
     granularity: str | None = None,
     percentile: float | None = None,
@@ -185,8 +193,10 @@ def convert(
         recipe: a named combination of stages; the options below override its parts.
         arithmetic: of exact recipes: "rational" (default) or "ort": whose integers are meant, those
             of exact arithmetic or those of onnxruntime's float32 requantization.
-        threshold: "auto" (default), or a threshold method: "mmse", "percentile", "max", "quantizer",
-            "quantizer-normal", "gaussian", "bound". "auto" takes the least squared error on
+        quantize: of exact recipes: quantize a float network to so many bits first, 2 to 8, with
+            the calibration data; None for not.
+        threshold: "auto" (default), or a threshold method: "mmse", "percentile", "max",
+            "quantizer", "quantizer-normal", "gaussian", "bound". "auto" takes the least squared error on
             calibration data if there are any; else the ranges of the model's quantizers, else
             batch norm's statistics, else the activations' upper bounds, else synthetic data, with
             a warning.
@@ -194,8 +204,8 @@ def convert(
         percentile: for the threshold method of that name, in percent, 99.9 by default.
         v_init: initial potential: "half" of the threshold (default), or "zero".
         reset: "subtract" the threshold (default), or to "zero".
-        avgpool: "spiking" (default) gives average pools neurons of their own; "linear" keeps them as
-            synapses, which is exact and usually more accurate.
+        avgpool: "spiking" (default) gives average pools neurons of their own; "linear" keeps them
+            as synapses, which is exact and usually more accurate.
         keep_analog: names of nodes that stay as they are, on means over the window.
         calibration_data: path of an .npz, an array, or arrays by input name.
         preprocessing: of the calibration data.
@@ -232,6 +242,7 @@ def convert(
         config = _configure(
             recipe,
             given,
+            quantize=0 if quantize is None else quantize,
             timesteps=DEFAULT_TIMESTEPS if timesteps is None else timesteps,
             keep_analog=tuple(keep_analog),
             input_range=input_range,
@@ -241,9 +252,18 @@ def convert(
     else:
         config = plan.config
         timesteps = config.timesteps
+        if config.quantize:
+            raise PlanError(
+                "is of a network that was quantized on the way",
+                remedy="keep that with --save-quantized, and convert it",
+            )
     emission = RECIPES.get(config.recipe).emission
-    canonical = _load(source, keep_integers=bool(emission))
+    quantized = None
+    canonical = _load(source, keep_integers=bool(emission) and not config.quantize)
     with naming(canonical.source.file, *ABOUT_THE_MODEL):
+        if config.quantize:
+            quantized = _quantized(canonical, config, calibration_data, preprocessing, progress)
+            canonical = canonicalise(quantized, canonical.source.file, keep_integers=True)
         if emission:
             plan, model = _exactly(canonical, config, emission, timesteps, plan)
         elif plan is None:
@@ -254,7 +274,7 @@ def convert(
         if strict:
             _refuse_warnings(plan, canonical.source.file)
         _verify(model)
-    return ConversionResult(model, plan, canonical.source)
+    return ConversionResult(model, plan, canonical.source, quantized)
 
 
 def _configure(recipe: str, given: Mapping[str, Any], **fixed: Any) -> ConversionConfig:
@@ -265,6 +285,8 @@ def _configure(recipe: str, given: Mapping[str, Any], **fixed: Any) -> Conversio
     """
     chosen = RECIPES.get(recipe)
     idle = sorted(set(given) - {"arithmetic"} if chosen.emission else set(given) & {"arithmetic"})
+    if fixed["quantize"] and not chosen.emission:
+        idle.append("quantize")
     if idle:
         raise ConfigError(
             f"recipe {recipe} takes no {', '.join(idle)}",
@@ -274,6 +296,33 @@ def _configure(recipe: str, given: Mapping[str, Any], **fixed: Any) -> Conversio
     config = replace(config, percentile=float(config.percentile))
     _check_config(config)
     return config
+
+
+def _quantized(
+    canonical: CanonicalGraph,
+    config: ConversionConfig,
+    calibration_data: DataSource | None,
+    preprocessing: Preprocessing | None,
+    progress: Progress | None,
+) -> onnx.ModelProto:
+    """A quantized network of a float one; thresholds are the best for its levels."""
+    levels = replace(
+        config, timesteps=2**config.quantize - 1, granularity="layer", avgpool="linear"
+    )
+    diagnostics: list[Diagnostic] = []
+    found, _ = _survey(canonical, levels, diagnostics)
+    _refuse_errors(canonical, diagnostics)
+    sites = tuple(s for s in found if not s.is_pool)
+    statistics = _statistics(
+        canonical, sites, levels, calibration_data, preprocessing, diagnostics, progress
+    )
+    neurons, _ = plan_neurons(sites, statistics, levels, diagnostics)
+    thresholds = {n.site: float(n.threshold.max()) for n in neurons if n.threshold is not None}
+    model = canonical.to_model()
+    dataset = _dataset(canonical, model, levels, calibration_data, preprocessing)
+    ranges = tensor_ranges(model, side_tensors(canonical, sites), dataset, progress=progress)
+    canonical.diagnostics.extend(d for d in diagnostics if d.severity == "warning")
+    return make_quantized(canonical, sites, thresholds, ranges, config.quantize)
 
 
 def _emitted(
@@ -336,9 +385,8 @@ def _fitted(canonical: CanonicalGraph, plan: ConversionPlan) -> ConversionPlan:
     if [s.name for s in sites] != [n.site for n in plan.neurons]:
         raise PlanError("does not have one neuron for each site, in their order", remedy=remedy)
     for site, neuron in zip(sites, plan.neurons, strict=True):
-        own = site.kind if site.is_pool else "if"
         absent = (neuron.threshold is None, neuron.amplitude is None)
-        if neuron.neuron != own or absent != (site.kind == "max_pool", site.is_pool):
+        if not fits(site, neuron.neuron) or absent != (site.kind == "max_pool", site.is_pool):
             raise PlanError(
                 f"neuron '{neuron.neuron}' does not fit a {site.kind}, or its threshold or "
                 "amplitude is missing",
@@ -423,22 +471,36 @@ def _statistics(
 ) -> dict[str, SiteStatistics]:
     """Statistics from data if there are any, else synthetic ones for the sites in need."""
     model = canonical.to_model()
-    infos = _input_infos(model)
     if calibration_data is not None:
-        dataset = open_dataset(calibration_data, infos, preprocessing)
-        dataset = dataset.subset(config.samples, config.seed)
+        dataset = _dataset(canonical, model, config, calibration_data, preprocessing)
         needing = [s for s in sites if not s.is_pool]
     else:
         needing = sites_without_threshold(sites, config)
         if not needing or not _uses_data(config):
             return {}
         value_range = config.input_range or input_range(canonical) or DEFAULT_RANGE
-        dataset = synthetic_dataset(infos, value_range, config.seed)
+        dataset = _dataset(canonical, model, config, None, None)
         diagnostics.append(_synthetic_warning(len(needing), value_range, config))
     log.info("statistics of %d sites on %d samples of %s", len(needing), len(dataset), dataset.name)
     return collect_statistics(
         model, needing, dataset, percentile=config.percentile, progress=progress
     )
+
+
+def _dataset(
+    canonical: CanonicalGraph,
+    model: onnx.ModelProto,
+    config: ConversionConfig,
+    calibration_data: DataSource | None,
+    preprocessing: Preprocessing | None,
+) -> Dataset:
+    """The calibration data; made-up ones where there are none."""
+    infos = _input_infos(model)
+    if calibration_data is None:
+        value_range = config.input_range or input_range(canonical) or DEFAULT_RANGE
+        return synthetic_dataset(infos, value_range, config.seed)
+    dataset = open_dataset(calibration_data, infos, preprocessing)
+    return dataset.subset(config.samples, config.seed)
 
 
 def _uses_data(config: ConversionConfig) -> bool:
@@ -494,6 +556,7 @@ def _check_config(config: ConversionConfig) -> None:
         ("timesteps", 1, MOST_TIMESTEPS),
         ("samples", 1, inf),
         ("seed", 0, inf),
+        ("quantize", LEAST_BITS if config.quantize else 0, MOST_BITS),
     ):
         value = getattr(config, name)
         if not isinstance(value, Integral) or not least <= int(value) <= most:

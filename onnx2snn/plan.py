@@ -6,6 +6,7 @@ so that a user can stop after planning, look, change a number, and go on.
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
 from collections.abc import Callable, Mapping
@@ -20,6 +21,8 @@ from onnx2snn.errors import PlanError
 
 SCHEMA = "onnx2snn.plan"
 SCHEMA_VERSION = 1
+#: Larger arrays are written as base64, so that the rest can be read.
+MOST_NUMBERS = 4096
 
 Array: TypeAlias = npt.NDArray[np.float32]
 #: From a value in JSON to a field's value; raises ValueError.
@@ -73,6 +76,10 @@ class ConversionConfig:
         recipe: the named combination of stages that the other fields started from.
         arithmetic: of exact recipes, whose integers are meant: "rational" (exact scales) or "ort"
             (onnxruntime's float32 requantization).
+        quantize: of exact recipes: bits to which a float network is quantized first; 0 for not.
+        neuron: neuron model of activations: "if", "signed-if" or "asg".
+        bias: a bias method.
+        weights: a weight method.
     """
 
     timesteps: int = 8
@@ -88,6 +95,10 @@ class ConversionConfig:
     seed: int = 0
     recipe: str = "auto"
     arithmetic: str = "rational"
+    quantize: int = 0
+    neuron: str = "if"
+    bias: str = "none"
+    weights: str = "none"
 
 
 @dataclass(frozen=True)
@@ -149,6 +160,10 @@ class NeuronPlan:
             amplitude of the spikes it receives (pools).
         reset: "subtract" or "zero".
         provenance: which method set what, from which data.
+        leak: of leaky neurons: what is lost in each step (linear) or the share that is kept
+            (factor); None elsewhere.
+        leak_mode: "linear" or "factor".
+        bias: added to the current of every step, same units and shapes; None for nothing.
     """
 
     site: str
@@ -158,6 +173,24 @@ class NeuronPlan:
     amplitude: Array | None
     reset: str = "subtract"
     provenance: Mapping[str, str] = field(default_factory=dict)
+    leak: Array | None = None
+    leak_mode: str = "linear"
+    bias: Array | None = None
+
+
+@dataclass(frozen=True)
+class LayerCorrection:
+    """Weights and bias in place of those that the network came with.
+
+    Attributes:
+        layer: name of the canonical node.
+        weight: of the shape that it had.
+        bias: [outputs], or None where the layer keeps its own.
+    """
+
+    layer: str
+    weight: Array
+    bias: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -172,6 +205,7 @@ class ConversionPlan:
         timesteps_fixed: whether a constant depends on T.
         diagnostics: what the user should know.
         schema_version: of the JSON form.
+        corrections: layers whose weights calibration changed.
     """
 
     source_digest: str
@@ -181,6 +215,7 @@ class ConversionPlan:
     timesteps_fixed: bool = False
     diagnostics: tuple[Diagnostic, ...] = ()
     schema_version: int = SCHEMA_VERSION
+    corrections: tuple[LayerCorrection, ...] = ()
 
     def to_json(self) -> str:
         """The plan as JSON, readable and editable."""
@@ -222,10 +257,29 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]
     if isinstance(value, np.ndarray):
-        return value.tolist()
+        return value.tolist() if value.size <= MOST_NUMBERS else _packed(value)
     if isinstance(value, float) and not np.isfinite(value):
         return str(value)
     return value
+
+
+def _packed(values: Array) -> dict[str, Any]:
+    """A large array: its shape, and its bytes as base64."""
+    raw = np.ascontiguousarray(values, dtype="<f4").tobytes()
+    return {"shape": list(values.shape), "float32": base64.b64encode(raw).decode("ascii")}
+
+
+def _unpacked(value: Mapping[str, Any]) -> Array:
+    """The array of :func:`_packed`."""
+    if set(value) != {"shape", "float32"}:
+        raise ValueError(f"{_shown(value)} is no array of numbers")
+    shape = _several(_whole)(value["shape"])
+    try:
+        raw = base64.b64decode(_text(value["float32"]), validate=True)
+        flat = np.frombuffer(raw, dtype="<f4").astype(np.float32)
+        return flat.reshape(shape) if all(n >= 0 for n in shape) else flat.reshape(())
+    except ValueError as error:
+        raise ValueError(f"{_shown(value['shape'])} and its bytes do not fit") from error
 
 
 def _build(kind: type[Any], data: Any) -> Any:
@@ -290,7 +344,8 @@ def _number(value: Any) -> float:
 
 
 def _array(value: Any) -> Array:
-    array = np.atleast_1d(value)  # fails on ragged lists
+    given = _unpacked(value) if isinstance(value, dict) else value
+    array = np.atleast_1d(given)  # fails on ragged lists
     if array.dtype.kind not in "iuf" or array.size == 0:
         raise ValueError(f"{_shown(value)} is no array of numbers")
     with np.errstate(over="ignore"):  # refused in the next line
@@ -341,5 +396,6 @@ _READERS: dict[str, Reader] = {
     "ConversionConfig": partial(_build, ConversionConfig),
     "tuple[ActivationSite, ...]": _several(partial(_build, ActivationSite)),
     "tuple[NeuronPlan, ...]": _several(partial(_build, NeuronPlan)),
+    "tuple[LayerCorrection, ...]": _several(partial(_build, LayerCorrection)),
     "tuple[Diagnostic, ...]": _several(partial(_build, Diagnostic)),
 }

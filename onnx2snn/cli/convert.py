@@ -30,7 +30,7 @@ from onnx2snn.cli.output import (
 )
 from onnx2snn.cli.stages import stage_options
 from onnx2snn.errors import PlanError, naming
-from onnx2snn.files import write_text
+from onnx2snn.files import write_bytes, write_text
 from onnx2snn.plan import ActivationSite, ConversionConfig, ConversionPlan, NeuronPlan
 
 #: What a saved plan has settled.
@@ -66,6 +66,7 @@ PLANNED = (
 @click.option("--strict", is_flag=True, help="Turn warnings into errors.")
 @click.option("--plan", "plan_file", type=FILE, help="Emit a saved plan.")
 @click.option("--save-plan", type=FILE, help="Write the plan as JSON.")
+@click.option("--save-quantized", type=FILE, help="Write the network that --quantize makes.")
 @click.option("--dry-run", is_flag=True, help="Write no spiking file.")
 @json_option
 def command(
@@ -73,6 +74,7 @@ def command(
     output: str | None,
     plan_file: str | None,
     save_plan: str | None,
+    save_quantized: str | None,
     dry_run: bool,
     as_json: bool,
     layout: str,
@@ -93,6 +95,9 @@ def command(
     sources = (model, options["calibration_data"])
     check_output(None if dry_run else output, *sources, plan_file)
     check_output(save_plan, *sources)
+    check_output(save_quantized, *sources)
+    if save_quantized is not None and not options["quantize"]:
+        raise click.UsageError("--save-quantized: of use with --quantize only")
     plan = None if plan_file is None else read_plan(plan_file)
     remedy = "correct it there, or save the plan again"
     with (
@@ -105,6 +110,8 @@ def command(
     target = default_output(model) if output is None else Path(output)
     if save_plan is not None:
         write_text(save_plan, result.plan.to_json())
+    if save_quantized is not None and result.quantized is not None:
+        write_bytes(save_quantized, result.quantized.SerializeToString())
     if not dry_run:
         result.save(target)
     if as_json:
@@ -171,9 +178,9 @@ def _row(site: ActivationSite, neuron: NeuronPlan) -> list[str]:
         site.kind,
         f"{neuron.neuron} ({neuron.reset})" if neuron.neuron == "if" else neuron.neuron,
         "?" if site.channels is None else str(site.channels),
-        _span(neuron),
-        neuron.provenance.get("v_init", ""),
-        neuron.provenance.get("threshold", ""),
+        f"{site.levels} levels" if neuron.neuron == "staircase" else _span(neuron),
+        neuron.provenance.get("v_init", neuron.provenance.get("emission", "")),
+        neuron.provenance.get("threshold", neuron.provenance.get("table", "")),
     ]
 
 

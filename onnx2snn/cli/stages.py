@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from onnx2snn import api
+from onnx2snn.cli.options import Whole
 from onnx2snn.methods import POTENTIALS, RECIPES, THRESHOLDS
 from onnx2snn.plan import ConversionConfig
 
@@ -31,6 +32,13 @@ def stage_options(function: F) -> F:
             "arithmetic",
             click.Choice(api.CHOICES["arithmetic"]),
             "For exact recipes: whose integers are meant.",
+        ),
+        click.option(
+            "--quantize",
+            type=Whole(2, 8),
+            default=None,
+            metavar="BITS",
+            help="For exact recipes: quantize a float network first, with the calibration data.",
         ),
         _stage(
             "threshold",

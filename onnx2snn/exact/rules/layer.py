@@ -143,8 +143,8 @@ def _on_one_unit(
     flat = np.array([f for g in factors for f in g], dtype=np.int64)
     if flat.size != integers.shape[axis]:
         raise NotExact("its inputs have several scales that are not along the summed axis")
-    shape = [-1 if i == axis else 1 for i in range(integers.ndim)]
-    return integers * flat.reshape(shape), units
+    along = [-1 if i == axis else 1 for i in range(integers.ndim)]
+    return integers * flat.reshape(along), units
 
 
 def _per_output(units: list[Fraction], channels: int, groups: int) -> list[Fraction]:

@@ -1,0 +1,61 @@
+"""Smallest and largest value of tensors over a data set, in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import numpy as np
+import onnx
+
+from onnx2snn.calibration.dataset import Dataset
+from onnx2snn.errors import CalibrationError
+from onnx2snn_runtime.backend import BackendOptions
+from onnx2snn_runtime.backends.stock import StockExecutable
+from onnx2snn_runtime.instrument import with_outputs
+
+#: Called with (what is done, steps done, steps in all).
+Progress: TypeAlias = Callable[[str, int, int], None]
+
+BATCH_SIZE = 32
+
+
+def tensor_ranges(
+    model: onnx.ModelProto,
+    tensors: Sequence[str],
+    dataset: Dataset,
+    *,
+    progress: Progress | None = None,
+) -> dict[str, tuple[float, float]]:
+    """The range of each tensor; graph inputs are among them on demand.
+
+    Args:
+        model: any network.
+        tensors: names of its float tensors.
+        dataset: what to feed it.
+        progress: called with ("measure ranges", batches done, batches in all).
+
+    Raises:
+        CalibrationError: a value is NaN or infinite.
+        DataError: the data do not fit the model.
+    """
+    inputs = {i.name for i in model.graph.input}
+    taps = [t for t in tensors if t not in inputs]
+    executable = StockExecutable(with_outputs(model, taps), BackendOptions())
+    found: dict[str, tuple[float, float]] = {}
+    total = -(-len(dataset) // BATCH_SIZE)
+    for done, feeds in enumerate(dataset.batches(BATCH_SIZE), start=1):
+        values = dict(zip(taps, executable.run(taps, feeds) if taps else [], strict=True))
+        values.update({name: feeds[name] for name in tensors if name in inputs})
+        for name, array in values.items():
+            low, high = float(array.min()), float(array.max())
+            if not np.isfinite([low, high]).all():
+                raise CalibrationError(
+                    f"'{name}' is NaN or infinite on the calibration data",
+                    remedy="check the data's preprocessing",
+                )
+            before = found.get(name, (low, high))
+            found[name] = (min(low, before[0]), max(high, before[1]))
+        if progress:
+            progress("measure ranges", done, total)
+    return found
