@@ -33,8 +33,14 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]
         return next(self._batches, None)
 
 
-def quantized(network: Network, target: Path, *, symmetric: bool = True) -> Path:
-    """Write the network's int8 QDQ form; per-channel weights."""
+def quantized(
+    network: Network,
+    target: Path,
+    *,
+    symmetric: bool = True,
+    form: QuantFormat = QuantFormat.QDQ,
+) -> Path:
+    """Write the network's int8 form; per-channel weights."""
     with tempfile.TemporaryDirectory() as folder:
         prepared = Path(folder) / "prepared.onnx"
         quant_pre_process(str(network.model), str(prepared), skip_symbolic_shape=True)
@@ -42,7 +48,7 @@ def quantized(network: Network, target: Path, *, symmetric: bool = True) -> Path
             str(prepared),
             str(target),
             _Reader(network),
-            quant_format=QuantFormat.QDQ,
+            quant_format=form,
             per_channel=True,
             activation_type=QuantType.QInt8 if symmetric else QuantType.QUInt8,
             weight_type=QuantType.QInt8,

@@ -8,14 +8,60 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from onnx2snn.analog import ANALOG
+from onnx2snn.analog.never import RANDOM, RECURRENT
 from onnx2snn.linear import LINEAR
 from onnx2snn.methods import POTENTIALS, THRESHOLDS
 from onnx2snn.sites import ACTIVATIONS
-from onnx2snn.sites.find import POOLS
-from onnx2snn.sites.regions import READOUTS
 from onnx2snn_runtime.opspec import DOMAIN, OPS, OpSpec
 
 DOCS = Path(__file__).resolve().parent
+#: What passes make of operators that are in no registry, or seldom reach it.
+REWRITTEN = {
+    "BatchNormalization": "folded into the layers around it, or a product and a sum",
+    "Constant": "a constant",
+    "Dropout": "removed",
+    "GlobalMaxPool": "as `MaxPool`, where the size is known",
+    "HardSigmoid": "as `Clip` of a line; a gate of a product stays analog",
+    "LeakyRelu": "two populations: Relu(z) − a·Relu(−z)",
+    "Max": "as `Relu` or `Clip`, with a number",
+    "Mean": "sums of two, and a product",
+    "Min": "as `Clip`, with a number",
+    "PRelu": "two populations, as `LeakyRelu`",
+    "ReduceMax": "as `MaxPool`, over all places of an image",
+    "Split": "slices",
+    "Sum": "sums of two",
+    "Upsample": "as `Resize`",
+}
+POPULATIONS = {
+    "AveragePool": "population that counts spikes; synapses with `--avgpool linear`",
+    "Clip": "population of neurons, where the lower bound is finite",
+    "GlobalAveragePool": "as `AveragePool`",
+    "MaxPool": "population that follows the busiest of its inputs",
+    "QuantizeLinear": "population of neurons behind a layer, if its lower bound is zero; else left "
+    "out, for it only rounds",
+}
+COVERAGE = """
+# Operators
+
+What becomes of an operator depends on where it stands.
+
+- **In front of the first population** everything is computed once for a sample, as it is.
+- **Behind the last one** everything is computed once for a window, on mean values: softmax, the
+  choice of boxes, whatever is there.
+- **Between two populations** the table tells. An *analog island* is computed once for a window, on
+  mean values, and encoded again behind; neighbours form one island. It is a warning
+  (`ANALOG_ISLAND`), and an error with `--strict`.
+
+Operators that are not in the table are refused between populations, because nothing vouches that
+they treat every sample of a batch for itself; `--keep-analog NODE` keeps one nevertheless. An
+operator that works along the batch axis is refused likewise, and in front of the first population
+too. Refused wherever they stand, even on demand: control flow (`If`, `Loop`, `Scan`), {refused},
+`BatchNormalization` and `Dropout` in training mode, and operators of other frameworks' domains.
+
+| operator | between two populations | where that cannot be |
+|---|---|---|
+"""
 NOTICE = "<!-- written by docs/generate.py; do not edit -->"
 
 
@@ -95,30 +141,25 @@ def methods_page() -> str:
 
 
 def coverage_page() -> str:
-    """Which operators become what."""
+    """What becomes of each operator, from the registries."""
+    known = {*REWRITTEN, *POPULATIONS, *ACTIVATIONS.names(), *LINEAR.names(), *ANALOG.names()}
+    rows = [f"| `{op}` | {_in_time(op)} | {_otherwise(op)} |" for op in sorted(known)]
+    refused = ", ".join(f"`{op}`" for op in sorted(RANDOM | RECURRENT))
+    return "\n".join([NOTICE, "", COVERAGE.format(refused=refused).strip(), *rows, ""])
 
-    def names(found: object) -> str:
-        return ", ".join(f"`{n}`" for n in sorted(found))  # type: ignore[call-overload]
 
-    return "\n".join(
-        [
-            NOTICE,
-            "",
-            "# Operators",
-            "",
-            "| what becomes of it | operators |",
-            "|---|---|",
-            f"| a population of neurons | {names([*ACTIVATIONS.names(), *POOLS, 'MaxPool'])} |",
-            f"| synapses, every time step | {names(LINEAR.names())} |",
-            f"| kept behind the readout, at the end of a network | {names(READOUTS)} |",
-            "| folded away | `BatchNormalization`, `Identity`, `Dropout`, `Cast` (float to float), "
-            "`ReduceMean` over space, quantizers of constants |",
-            "| kept as it is | anything in front of the first activation, and what "
-            "`--keep-analog` names |",
-            "| refused by name | everything else |",
-            "",
-        ]
-    )
+def _in_time(op: str) -> str:
+    if op in REWRITTEN:
+        return REWRITTEN[op]
+    if op in POPULATIONS:
+        return POPULATIONS[op]
+    if op in ACTIVATIONS.names():
+        return "population of neurons"
+    return "synapses, every time step" if op in LINEAR.names() else "–"
+
+
+def _otherwise(op: str) -> str:
+    return "analog island" if op in ANALOG.names() else "refused"
 
 
 def pages() -> dict[Path, str]:

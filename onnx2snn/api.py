@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import inf
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -45,16 +45,28 @@ from onnx2snn.exact.quantize import quantize as make_quantized
 from onnx2snn.files import write_bytes
 from onnx2snn.frontend import canonicalise, read_source
 from onnx2snn.methods import (
+    BIASES,
     POTENTIALS,
     RECIPES,
     THRESHOLDS,
+    WEIGHTS,
+    calibrate_layers,
     plan_neurons,
     sites_without_threshold,
+    walks,
 )
 from onnx2snn.methods.planner import AUTO
-from onnx2snn.plan import ActivationSite, ConversionConfig, ConversionPlan, Diagnostic
+from onnx2snn.plan import (
+    ActivationSite,
+    ConversionConfig,
+    ConversionPlan,
+    Diagnostic,
+    LayerCorrection,
+)
 from onnx2snn.sites import Region, classify, find_sites, islands, refusals
 from onnx2snn.sites.input_range import input_range
+from onnx2snn.sites.operations import multiply_accumulates
+from onnx2snn.sites.segments import find_segments
 from onnx2snn_runtime.session import TensorInfo, tensor_info
 
 if TYPE_CHECKING:
@@ -71,6 +83,7 @@ CHOICES = {
     "granularity": ("channel", "layer"),
     "reset": ("subtract", "zero"),
     "avgpool": ("spiking", "linear"),
+    "neuron": ("if", "signed-if", "asg"),
     "arithmetic": ("rational", "ort"),
 }
 DEFAULT_TIMESTEPS = 8
@@ -90,6 +103,8 @@ class Inspection:
         regions: by canonical node name: "site", "time" or "analog".
         operators: by canonical node name.
         diagnostics: errors for what cannot be converted, and the reasons of choices.
+        macs: multiply-accumulates for one sample, by the canonical name of each layer with
+            weights; None where a size is unknown.
     """
 
     source: SourceInfo
@@ -97,6 +112,7 @@ class Inspection:
     regions: dict[str, str]
     operators: dict[str, str]
     diagnostics: tuple[Diagnostic, ...]
+    macs: Mapping[str, int | None] = field(default_factory=dict)
 
     @property
     def convertible(self) -> bool:
@@ -158,6 +174,7 @@ def inspect(
         regions={name: region.value for name, region in regions.items()},
         operators={n.name: n.op for n in canonical.graph.nodes},
         diagnostics=tuple(canonical.diagnostics + diagnostics),
+        macs=multiply_accumulates(canonical.graph),
     )
 
 
@@ -172,6 +189,9 @@ def convert(
     granularity: str | None = None,
     percentile: float | None = None,
     v_init: str | None = None,
+    bias: str | None = None,
+    weights: str | None = None,
+    neuron: str | None = None,
     reset: str | None = None,
     avgpool: str | None = None,
     keep_analog: Sequence[str] = (),
@@ -202,7 +222,12 @@ def convert(
             a warning.
         granularity: one threshold for each "channel" (default) or "layer".
         percentile: for the threshold method of that name, in percent, 99.9 by default.
-        v_init: initial potential: "half" of the threshold (default), or "zero".
+        v_init: initial potential: "half" of the threshold (default), "zero", or with calibration
+            data "calibrate", "ic-weights", "ic-data", "ic-compensated".
+        bias: "none" (default), "shift", or with calibration data "calibrate".
+        weights: "none" (default), or with calibration data "calibrate-ls", "calibrate-sgd".
+        neuron: neuron model of activations: "if" (default), "signed-if" (takes spikes back), "asg"
+            (evenly spread spikes, a layer waits for the window of the one before).
         reset: "subtract" the threshold (default), or to "zero".
         avgpool: "spiking" (default) gives average pools neurons of their own; "linear" keeps them
             as synapses, which is exact and usually more accurate.
@@ -233,6 +258,9 @@ def convert(
         "granularity": granularity,
         "percentile": percentile,
         "v_init": v_init,
+        "bias": bias,
+        "weights": weights,
+        "neuron": neuron,
         "reset": reset,
         "avgpool": avgpool,
         "arithmetic": arithmetic,
@@ -422,6 +450,12 @@ def _make_plan(
         canonical, sites, config, calibration_data, preprocessing, diagnostics, progress
     )
     neurons, fixed = plan_neurons(sites, statistics, config, diagnostics)
+    corrections: tuple[LayerCorrection, ...] = ()
+    if walks(config):
+        dataset = _walkable(canonical, config, calibration_data, preprocessing)
+        segments = find_segments(canonical, sites, config.keep_analog)
+        found = calibrate_layers(segments, neurons, dataset, config, diagnostics, progress)
+        neurons, corrections, fixed = found.neurons, found.corrections, True
     return ConversionPlan(
         source_digest=canonical.source.digest,
         config=config,
@@ -429,7 +463,28 @@ def _make_plan(
         neurons=neurons,
         timesteps_fixed=fixed,
         diagnostics=tuple(diagnostics),
+        corrections=corrections,
     )
+
+
+def _walkable(
+    canonical: CanonicalGraph,
+    config: ConversionConfig,
+    calibration_data: DataSource | None,
+    preprocessing: Preprocessing | None,
+) -> Dataset:
+    """The calibration data; made-up inputs are no ground to correct layers on.
+
+    Raises:
+        CalibrationError: there are none.
+    """
+    if calibration_data is None:
+        raise CalibrationError(
+            f"threshold '{config.threshold}', v_init '{config.v_init}', bias '{config.bias}' and "
+            f"weights '{config.weights}' together need calibration data",
+            remedy="pass --calibration-data, or convert with recipe auto",
+        )
+    return _dataset(canonical, canonical.to_model(), config, calibration_data, preprocessing)
 
 
 def _survey(
@@ -577,6 +632,8 @@ def _check_config(config: ConversionConfig) -> None:
     if config.threshold != AUTO:
         THRESHOLDS.get(config.threshold)
     POTENTIALS.get(config.v_init)
+    BIASES.get(config.bias)
+    WEIGHTS.get(config.weights)
 
 
 def _verify(model: onnx.ModelProto) -> None:

@@ -89,7 +89,7 @@ def unique_name(graph: gs.Graph, base: str) -> str:
 
 def new_constant(graph: gs.Graph, base: str, values: Array) -> gs.Constant:
     """A constant with a name that is free in the graph."""
-    return gs.Constant(unique_name(graph, base), np.ascontiguousarray(values))
+    return gs.Constant(unique_name(graph, base), np.asarray(values, order="C"))
 
 
 def set_input(node: gs.Node, index: int, tensor: gs.Tensor) -> None:

@@ -52,8 +52,36 @@ def _print(found: api.Inspection) -> None:
     counts = Counter(site.kind for site in found.sites)
     kinds = ", ".join(f"{n} {kind}" for kind, n in counts.items())
     say(f"{len(found.sites)} activation sites" + (f": {kinds}" if kinds else ""))
+    say(_share(found))
     print_diagnostics(found.diagnostics)
     say("can be converted" if found.convertible else "cannot be converted as it is")
+
+
+def _operations(found: api.Inspection) -> dict[str, Any]:
+    """Multiply-accumulates for one sample, and where they happen."""
+    known = {name: count for name, count in found.macs.items() if count is not None}
+    timed = sum(count for name, count in known.items() if found.regions[name] == "time")
+    total = sum(known.values())
+    return {
+        "total": total,
+        "in_time": timed,
+        "analog": total - timed,
+        "share_in_time": timed / total if total else None,
+        "unknown": [name for name in found.macs if name not in known],
+    }
+
+
+def _share(found: api.Inspection) -> str:
+    count = _operations(found)
+    if count["share_in_time"] is None:
+        return "operations: no layers with weights whose sizes are known"
+    text = (
+        f"operations: {count['total']:,} multiply-accumulates for a sample, "
+        f"{count['share_in_time']:.1%} in time (spiking), {1 - count['share_in_time']:.1%} "
+        "analog (once for a window)"
+    )
+    unknown = len(count["unknown"])
+    return text + (f"; {unknown} layers are of unknown size" if unknown else "")
 
 
 def _fate(found: api.Inspection, name: str) -> str:
@@ -99,5 +127,6 @@ def _content(found: api.Inspection) -> dict[str, Any]:
             {"name": n, "operator": op, "region": found.regions[n]}
             for n, op in found.operators.items()
         ],
+        "multiply_accumulates": _operations(found),
         "diagnostics": diagnostics_json(found.diagnostics),
     }

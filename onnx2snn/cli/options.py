@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -77,6 +78,26 @@ class Steps(click.ParamType):  # type: ignore[type-arg]
         return steps
 
 
+class Bytes(click.ParamType):  # type: ignore[type-arg]
+    """An amount of memory, such as 512MiB or 2GB; without a unit, bytes."""
+
+    name = "size"
+    units: ClassVar[dict[str, int]] = {
+        "": 1,
+        "B": 1,
+        **{f"{letter}B": 1000 ** (i + 1) for i, letter in enumerate("kMGT")},
+        **{f"{letter}iB": 1024 ** (i + 1) for i, letter in enumerate("KMGT")},
+    }
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number of bytes."""
+        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", str(value))
+        by_lower_case = {unit.lower(): size for unit, size in self.units.items()}
+        if found is None or found[2].lower() not in by_lower_case:
+            self.fail(f"'{value}' is no amount of memory such as 512MiB or 2GB", param, ctx)
+        return int(float(found[1]) * by_lower_case[found[2].lower()])
+
+
 def _apply(function: F, options: list[Callable[[F], F]]) -> F:
     for option in reversed(options):
         function = option(function)
@@ -133,7 +154,7 @@ def sampling_options(default: int | None) -> Callable[[F], F]:
 
 
 def backend_options(function: F) -> F:
-    """--backend, --provider and --threads."""
+    """--backend, --provider, --threads and --memory."""
     return _apply(
         function,
         [
@@ -156,6 +177,13 @@ def backend_options(function: F) -> F:
                 type=Whole(0, 1024),
                 default=0,
                 help="Threads of one operator; 0 leaves it to onnxruntime.",
+            ),
+            click.option(
+                "--memory",
+                type=Bytes(),
+                default="1GiB",
+                show_default=True,
+                help="For the simulation, beside the loaded model: it is cut in samples and time.",
             ),
         ],
     )

@@ -31,6 +31,11 @@ READ_SIZE = 64
 @click.option("-i", "--input", "data", type=FILE, required=True, help="An .npz.")
 @click.option("-o", "--output", type=FILE, help="An .npz for the outputs.")
 @click.option("-T", "--timesteps", type=Whole(1), help="By default the file's.")
+@click.option(
+    "--until-settled",
+    is_flag=True,
+    help="Stop before T once no step can change an answer; for exact networks (unary).",
+)
 @preprocessing_options
 @sampling_options(None)
 @backend_options
@@ -40,6 +45,7 @@ def command(
     data: str,
     output: str | None,
     timesteps: int | None,
+    until_settled: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -51,7 +57,7 @@ def command(
     with progress_bar(quiet=as_json) as progress, naming(model, BackendError):
         done = 0
         for feeds in dataset.batches(READ_SIZE):
-            answers = session.run(feeds, timesteps)
+            answers = session.run(feeds, timesteps, until_settled=until_settled)
             for name, values in answers.items():
                 parts[name].append(values)
             done += len(next(iter(answers.values())))
@@ -63,10 +69,11 @@ def command(
     steps = timesteps or session.timesteps
     if as_json:
         shapes = {name: list(values.shape) for name, values in results.items()}
-        content = {"samples": len(dataset), "timesteps": steps, "seconds": seconds}
-        print_json("run", {**content, "outputs": shapes, "output": output})
+        content = {"samples": len(dataset), "timesteps": steps, "until_settled": until_settled}
+        print_json("run", {**content, "seconds": seconds, "outputs": shapes, "output": output})
         return
-    say(f"{len(dataset)} samples, T = {steps}, {seconds:.2f} s")
+    limit = ", or fewer steps until settled" if until_settled else ""
+    say(f"{len(dataset)} samples, T = {steps}{limit}, {seconds:.2f} s")
     print_table(
         "outputs",
         ["name", "shape", "smallest", "mean", "largest"],

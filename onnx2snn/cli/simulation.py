@@ -21,9 +21,12 @@ def open_simulation(
     backend: str,
     providers: tuple[str, ...],
     threads: int,
+    memory: int,
 ) -> tuple[SpikingSession, Dataset]:
     """The spiking network of a file, and the samples that the options ask for."""
     with naming(model, BackendError):
-        session = SpikingSession(model, backend=backend, providers=providers, threads=threads)
+        session = SpikingSession(
+            model, backend=backend, providers=providers, threads=threads, memory=memory
+        )
     preprocessing = make_preprocessing(layout, scale, mean, std)
     return session, open_dataset(data, session.inputs, preprocessing).subset(samples, seed)

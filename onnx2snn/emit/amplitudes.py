@@ -11,6 +11,7 @@ import numpy as np
 import onnx_graphsurgeon as gs
 
 from onnx2snn.emit.state import Emission
+from onnx2snn.emit.sum_pools import sum_pool
 from onnx2snn.errors import UnsupportedModelError
 from onnx2snn.graphs import (
     Array,
@@ -41,11 +42,22 @@ def push_amplitudes(emission: Emission) -> None:
     Raises:
         UnsupportedModelError: a spiking pool would receive spikes of differing amplitude.
     """
-    queue = list(emission.amplitudes)
-    while queue:
-        queue.extend(_push(emission, queue.pop(0)))
+    _push_all(emission, list(emission.amplitudes))
+    for node in list(emission.graph.nodes):
+        if (
+            node.op == "AveragePool"
+            and emission.regions[node.name] is Region.TIME
+            and carries_unit_spikes(node.inputs[0])
+        ):
+            mean = sum_pool(emission, node)
+            _push_all(emission, [] if mean is None else [mean])
     _check_pools(emission)
     _report_currents(emission)
+
+
+def _push_all(emission: Emission, queue: list[gs.Node]) -> None:
+    while queue:
+        queue.extend(_push(emission, queue.pop(0)))
 
 
 def _push(emission: Emission, scale: gs.Node) -> list[gs.Node]:

@@ -13,13 +13,14 @@ from onnx import helper, numpy_helper
 from onnx2snn.canonical import CanonicalGraph, export
 from onnx2snn.emit.amplitudes import push_amplitudes
 from onnx2snn.emit.boundaries import insert_boundaries, remove_passive_quantizers, report_analog
+from onnx2snn.emit.corrections import apply_corrections, insert_biases
 from onnx2snn.emit.neuron import replace_sites
 from onnx2snn.emit.state import Emission
 from onnx2snn.errors import PlanError
 from onnx2snn.plan import SCHEMA_VERSION, ConversionPlan, Diagnostic
 from onnx2snn.sites import classify
 from onnx2snn_runtime.opspec import DOMAIN, DOMAIN_VERSION, functions_for
-from onnx2snn_runtime.session import TIMESTEPS
+from onnx2snn_runtime.time_axis import TIMESTEPS
 
 METADATA_PREFIX = "org.onnx2snn."
 
@@ -36,6 +37,8 @@ def emit(
     _check_plan(canonical, plan)
     graph = canonical.graph.copy()
     graph.import_domains = list(graph.import_domains)  # shared otherwise, and export adds ours
+    apply_corrections(graph, plan.corrections)
+    insert_biases(graph, plan.sites, plan.neurons)
     regions = classify(graph, plan.sites, plan.config.keep_analog)
     emission = Emission(graph, plan, dict(regions))
     report_analog(emission, plan.config.keep_analog)
@@ -66,7 +69,7 @@ def _check_plan(canonical: CanonicalGraph, plan: ConversionPlan) -> None:
         node = f"'{site.name}'"
         if neuron.site != site.name or not set(site.nodes) <= nodes:
             raise PlanError("sites and neurons do not fit the model", node=node, remedy=remedy)
-        for name in ("threshold", "v_init", "amplitude", "leak"):
+        for name in ("threshold", "v_init", "amplitude", "leak", "bias"):
             values = getattr(neuron, name)
             if values is None:
                 continue

@@ -14,7 +14,7 @@ from onnx2snn.emit.state import ROWS, Emission
 from onnx2snn.graphs import consumers, label, new_constant, remove, rewire, unique_name
 from onnx2snn.plan import Diagnostic
 from onnx2snn.sites import Region
-from onnx2snn.sites.regions import PASSIVE_QUANTIZER
+from onnx2snn.sites.activation import PASSIVE_QUANTIZER
 from onnx2snn_runtime.opspec import DOMAIN
 
 

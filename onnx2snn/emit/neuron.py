@@ -25,6 +25,16 @@ class NeuronEmitter(Protocol):
 
 NEURONS: Registry[NeuronEmitter] = Registry("neuron model", "onnx2snn.emit.neurons")
 
+#: Models of spiking pools, named as the kinds of sites that become them.
+POOL_NEURONS = frozenset({"average_pool", "max_pool"})
+
+
+def fits(site: ActivationSite, neuron: str) -> bool:
+    """Whether neurons of that model can stand at a site: every kind of pool has its own."""
+    if site.is_pool:
+        return neuron == site.kind
+    return neuron not in POOL_NEURONS and NEURONS.find(neuron) is not None
+
 
 def replace_sites(emission: Emission) -> None:
     """Replace all sites of the plan.

@@ -10,7 +10,7 @@ import onnx_graphsurgeon as gs
 from onnx2snn.graphs import unique_name
 from onnx2snn.plan import ConversionPlan, Diagnostic
 from onnx2snn.sites import Region
-from onnx2snn_runtime.session import TIMESTEPS
+from onnx2snn_runtime.time_axis import TIMESTEPS
 
 #: How files name axis 0 of what lives in time.
 ROWS = "T*N"

@@ -104,8 +104,9 @@ def evaluate(
         classes, rates = _simulate(session, dataset, wanted, progress)
         steps = wanted[-1]
     else:
-        classes = {t: _run_once(session, dataset, t, progress) for t in wanted}
-        rates, steps = {}, sum(wanted)
+        runs = {t: _run_once(session, dataset, t, progress) for t in wanted}
+        classes = {t: found for t, (found, _) in runs.items()}
+        rates, steps = runs[wanted[-1]][1], sum(wanted)
     seconds = time.perf_counter() - started
     rows = tuple(
         Row(t, _share(classes[t], labels), _share(classes[t], ann_classes)) for t in wanted
@@ -177,16 +178,20 @@ def _simulate(
 
 def _run_once(
     session: SpikingSession, dataset: Dataset, timesteps: int, progress: Progress | None
-) -> Array:
+) -> tuple[Array, dict[str, float]]:
     name = session.outputs[0].name
     parts = []
+    rates = dict.fromkeys(session.populations, 0.0)
     done = 0
     for feeds in dataset.batches(READ_SIZE):
-        parts.append(predicted(session.run(feeds, timesteps)[name]))
+        seen = session.observe(feeds, timesteps, every_step=False)
+        parts.append(predicted(seen.outputs[name][-1]))
+        for population, rate in seen.rates.items():
+            rates[population] += float(rate.mean()) * len(parts[-1])
         done += len(parts[-1])
         if progress:
             progress(f"simulate T = {timesteps}", done, len(dataset))
-    return np.concatenate(parts)
+    return np.concatenate(parts), {name: total / done for name, total in rates.items()}
 
 
 def _run_ann(

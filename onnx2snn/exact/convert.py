@@ -11,7 +11,7 @@ from onnx2snn.canonical import CanonicalGraph
 from onnx2snn.emit.assemble import assemble
 from onnx2snn.emit.state import Emission
 from onnx2snn.errors import ConfigError, UnsupportedModelError
-from onnx2snn.exact.lower import ExactNetwork, lower
+from onnx2snn.exact.lower import FOLLOWS, ExactNetwork, lower
 from onnx2snn.plan import ActivationSite, ConversionConfig, ConversionPlan, Diagnostic, NeuronPlan
 
 
@@ -72,7 +72,8 @@ def _without_kernel(nodes: list[str]) -> Diagnostic:
 def _first_reason(network: ExactNetwork) -> str:
     text = "holds no quantizer that spiking neurons can equal"
     for node, reason in network.reasons.items():
-        return f"{text} (first: '{node}', {reason})"
+        if reason != FOLLOWS:
+            return f"{text} (first: '{node}', {reason})"
     return text
 
 

@@ -23,7 +23,7 @@ class Grid:
 
     Attributes:
         integers: int64.
-        scales: float64 of the same shape, each a float32 number.
+        scales: float64 of the same shape, each a positive float32 number.
     """
 
     integers: npt.NDArray[np.int64]
@@ -90,10 +90,14 @@ def _of_quantized(node: gs.Node) -> Grid | None:
     if values is None or scale is None:
         return None
     integers = values.astype(np.int64)
+    if not np.isfinite(scale).all():
+        return None
     scales = _spread(scale.astype(np.float64), integers, node)
     if zero is not None:
         integers = integers - _spread(zero.astype(np.int64), integers, node)
-    return Grid(integers, scales)
+    # Units stay positive: signs, and zeros, go into the integers.
+    integers = integers * np.sign(scales).astype(np.int64)
+    return Grid(integers, np.where(scales == 0, 1.0, np.abs(scales)))
 
 
 def _spread(parameter: Array, values: Array, node: gs.Node) -> Array:

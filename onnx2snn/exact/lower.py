@@ -40,6 +40,8 @@ from onnx2snn.plan import ActivationSite, Diagnostic
 from onnx2snn.sites import Region
 from onnx2snn_runtime.opspec import DOMAIN
 
+#: Why a node stays analog that only follows another one, which is named instead.
+FOLLOWS = "what it takes is not quantized"
 #: How an input's integers are spoken, by the emission of the populations.
 ENCODINGS = {"unary": "once", "averaged": "averaged", "radix": "radix"}
 
@@ -160,7 +162,9 @@ def _signal(network: ExactNetwork, tensor: gs.Tensor) -> Signal:
         return known
     maker = producer(tensor)
     if maker is None or maker.op != "DequantizeLinear":
-        raise NotExact("what it takes is not quantized")
+        if maker is not None:
+            network.reasons.setdefault(maker.name, "it has no form on integers")
+        raise NotExact(FOLLOWS)
     found = quantizers.read(maker)
     at = network.signals.get(id(maker.inputs[0]))
     signal = at if at is not None else _encoded(network, maker, found)
@@ -296,7 +300,7 @@ def _population(
         f"{table.s_min} to {table.s_max}, zero point {', '.join(map(str, found.zero_points))}."
     )
     _give_back(network, spikes, integers, found, name)
-    settled = source.settled + (table.s_max - table.s_min)
+    settled = source.settled + max(table.s_max, 0) - min(table.s_min, 0)  # it starts at 0
     network.settled = max(network.settled, settled)
     network.codes.append(table.magnitude)
     network.populations[name] = site
@@ -372,8 +376,8 @@ def _report(network: ExactNetwork, nodes: list[gs.Node]) -> None:
     behind = _downstream(network)
     before = _upstream_of_codes(network)
     for node in nodes:
-        reason = network.reasons.get(node.name)
-        if reason is None or not (node.name in behind and node.name in before):
+        reason = network.reasons.get(node.name, FOLLOWS)
+        if reason == FOLLOWS or not (node.name in behind and node.name in before):
             continue
         network.emission.diagnostics.append(
             Diagnostic(

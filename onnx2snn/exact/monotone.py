@@ -34,6 +34,11 @@ class Monotone(Protocol):
         """How many channels it tells apart; 1 for none."""
         ...
 
+    @property
+    def keeps_zero(self) -> bool:
+        """Whether zero stays zero in every channel."""
+        ...
+
     def invert(self, bound: Bound, channel: int) -> Bound:
         """The bound on the input that is equivalent to one on the output."""
         ...
@@ -51,12 +56,17 @@ class Clipped:
         """All channels alike."""
         return 1
 
+    @property
+    def keeps_zero(self) -> bool:
+        """Where zero is between the ends."""
+        return bool(self.lower <= 0 <= self.upper)
+
     def invert(self, bound: Bound, channel: int) -> Bound:
-        """Beyond the ends everything or nothing reaches a value."""
-        if bound.value < self.lower or (bound.value == self.lower and not bound.strict):
-            return ALWAYS
+        """Beyond the ends everything or nothing reaches a value; the upper end wins."""
         if bound.value > self.upper or (bound.value == self.upper and bound.strict):
             return NEVER
+        if bound.value < self.lower or (bound.value == self.lower and not bound.strict):
+            return ALWAYS
         return bound
 
 
@@ -70,6 +80,11 @@ class Leaky:
     def channels(self) -> int:
         """One slope for each."""
         return len(self.slopes)
+
+    @property
+    def keeps_zero(self) -> bool:
+        """Always."""
+        return True
 
     def invert(self, bound: Bound, channel: int) -> Bound:
         """Below zero the value is stretched."""
@@ -92,6 +107,11 @@ class Affine:
     def channels(self) -> int:
         """One pair for each."""
         return max(len(self.scales), len(self.shifts))
+
+    @property
+    def keeps_zero(self) -> bool:
+        """Without a shift."""
+        return not any(self.shifts)
 
     def invert(self, bound: Bound, channel: int) -> Bound:
         """The line backwards."""

@@ -16,7 +16,8 @@ class Table:
     """A staircase for each channel.
 
     Attributes:
-        tau: int64 [C or 1, K], ascending: the smallest accumulator of each level above ``s_min``.
+        tau: int64 [C or 1, K], ascending: the smallest accumulator of each level above ``s_min``;
+            K is 0 for a constant.
         s_min: the lowest code that can occur.
     """
 
@@ -39,8 +40,6 @@ def trimmed(tau: npt.NDArray[np.int64], s_min: int, reach: int) -> Table:
     always = int((tau <= -reach).all(axis=0).sum())
     never = int((tau > reach).all(axis=0).sum())
     kept = tau[:, always : tau.shape[1] - never]
-    if kept.shape[1] == 0:  # a constant; a table needs an entry
-        kept = np.full((len(tau), 1), ABOVE_ALL, dtype=np.int64)
     if (kept == kept[:1]).all():
         kept = kept[:1]
     return Table(np.ascontiguousarray(kept), s_min + always)

@@ -7,12 +7,16 @@ import hashlib
 import numpy as np
 import onnx
 import onnx_graphsurgeon as gs
-from onnx import shape_inference, version_converter
+from onnx import shape_inference
 from onnx_graphsurgeon.logger import G_LOGGER
 
+from onnx2snn.analog.never import RANDOM
 from onnx2snn.canonical import BATCH, CanonicalGraph, SourceInfo, export
-from onnx2snn.errors import ModelFileError, UnsupportedModelError
+from onnx2snn.errors import ModelFileError
 from onnx2snn.frontend.dialect import DIALECTS
+from onnx2snn.frontend.lift import STANDARD, inline_functions, lift, opset_of, prepare
+from onnx2snn.frontend.precision import to_single_precision
+from onnx2snn.frontend.quantizers import tidy_quantizers
 from onnx2snn.frontend.source import operator_counts
 from onnx2snn.passes import (
     BEFORE_BATCH_IS_FREE,
@@ -20,16 +24,16 @@ from onnx2snn.passes import (
     PASSES,
     fold_quantized_constants,
 )
+from onnx2snn.passes.cancel_transposes import cancel_transposes
 
 #: Function bodies are written for it, and onnxruntime 1.17 runs it.
 LOWEST_TARGET_OPSET = 18
-#: Attributes of Constant that hold plain numbers, and what they are.
-PLAIN_CONSTANTS = {
-    "value_float": np.float32,
-    "value_floats": np.float32,
-    "value_int": np.int64,
-    "value_ints": np.int64,
-}
+#: QuantizeLinear and DequantizeLinear know these types of integers from this opset on.
+NEW_INTEGERS_OPSET = 21
+OLD_INTEGERS = {np.dtype(t) for t in (np.int8, np.uint8, np.int32)}
+
+#: The dialects of a network without quantizers.
+FLOAT = ("float",)
 
 # It has a logger of its own, which prints to the standard output.
 G_LOGGER.severity = G_LOGGER.CRITICAL
@@ -48,35 +52,64 @@ def canonicalise(
 
     Raises:
         ModelFileError: its opset cannot be lifted, or its shapes contradict each other.
+        UnsupportedModelError: a quantizer of its dialect has no form in float operators.
     """
-    source = _describe(model, file)
-    lifted = _lift(model, file)
-    canonical = CanonicalGraph(_import(lifted), source)
-    graph = canonical.graph
-    _name_nodes(graph)
-    _fold_constants(graph, file)
-    for name in DIALECTS.names():
-        dialect = DIALECTS.get(name)
-        if dialect.name in source.dialects:
-            dialect.lower(canonical)
-    if not keep_integers:
-        fold_quantized_constants(canonical)
+    known = frozenset().union(*(d.operators for d in DIALECTS))
+    whole = inline_functions(model, known, file)
+    source = _describe(whole, file, digest=_digest(model))
+    prepare(whole)
+    diagnostics = to_single_precision(whole)
+    lifted = lift(whole, LOWEST_TARGET_OPSET, file)
+    canonical = CanonicalGraph(_import(lifted), source, diagnostics=diagnostics)
+    _name_nodes(canonical.graph)
+    _fold_constants(canonical.graph, file)
+    if source.dialects != FLOAT:
+        _lower_dialects(canonical, file, keep_integers=keep_integers)
+    cancel_transposes(canonical)
     for early in BEFORE_BATCH_IS_FREE:
         early(canonical)
-    canonical.graph = _with_free_batch(graph, file)
+    canonical.graph = _with_free_batch(canonical.graph, file)
     for step in EXACT_PASSES if keep_integers else PASSES:
         step(canonical)
     canonical.graph = _with_shapes(canonical.graph, file)
     return canonical
 
 
-def _describe(model: onnx.ModelProto, file: str | None) -> SourceInfo:
+def _lower_dialects(canonical: CanonicalGraph, file: str | None, *, keep_integers: bool) -> None:
+    """From any quantized dialect to float operators, Q and DQ."""
+    for dialect in DIALECTS:
+        if dialect.name in canonical.source.dialects:
+            dialect.lower(canonical)
+    tidy_quantizers(canonical)
+    if not keep_integers:
+        fold_quantized_constants(canonical)
+    _fold_constants(canonical.graph, file)
+    if _has_new_integers(canonical.graph):
+        lifted = lift(export(canonical.graph), NEW_INTEGERS_OPSET, file)
+        canonical.graph = _import(lifted)
+
+
+def _has_new_integers(graph: gs.Graph) -> bool:
+    """Whether a quantizer works on integers of another size than 8 or 32 bits."""
+    return any(
+        isinstance(t, gs.Constant) and t.dtype not in OLD_INTEGERS and np.dtype(t.dtype).kind != "f"
+        for n in graph.nodes
+        if n.op in {"QuantizeLinear", "DequantizeLinear"}
+        for t in n.inputs
+    )
+
+
+def _digest(model: onnx.ModelProto) -> str:
+    return hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()
+
+
+def _describe(model: onnx.ModelProto, file: str | None, *, digest: str) -> SourceInfo:
     constants = {t.name for t in model.graph.initializer}
     return SourceInfo(
         file=file,
-        digest=hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest(),
-        opset=_opset(model),
-        dialects=tuple(d.name for d in DIALECTS if d.occurs_in(model)) or ("float",),
+        digest=digest,
+        opset=opset_of(model),
+        dialects=tuple(d.name for d in DIALECTS if d.occurs_in(model)) or FLOAT,
         producer=" ".join(p for p in (model.producer_name, model.producer_version) if p),
         doc_string=model.doc_string,
         graph_doc_string=model.graph.doc_string,
@@ -88,60 +121,6 @@ def _describe(model: onnx.ModelProto, file: str | None) -> SourceInfo:
         domain=model.domain,
         model_version=model.model_version,
     )
-
-
-def _opset(model: onnx.ModelProto) -> int:
-    return next(int(o.version) for o in model.opset_import if o.domain in {"", "ai.onnx"})
-
-
-def _lift(model: onnx.ModelProto, file: str | None) -> onnx.ModelProto:
-    """The model at an opset that function bodies can be written for."""
-    lifted = onnx.ModelProto()
-    lifted.CopyFrom(model)
-    # Initializers that are also inputs (all of them, before IR 4) are constants for us.
-    constants = {t.name for t in lifted.graph.initializer}
-    inputs = [i for i in lifted.graph.input if i.name not in constants]
-    del lifted.graph.input[:]
-    lifted.graph.input.extend(inputs)
-    lifted.ir_version = max(lifted.ir_version, 4)
-    _write_out_constants(lifted)
-    if _opset(lifted) >= LOWEST_TARGET_OPSET:
-        return lifted
-    _refuse_foreign_operators(lifted, file)
-    try:
-        return version_converter.convert_version(lifted, LOWEST_TARGET_OPSET)
-    except Exception as error:  # the converter raises unrelated kinds, from C++
-        raise ModelFileError(
-            f"cannot be lifted from opset {_opset(lifted)} to {LOWEST_TARGET_OPSET} ({error})",
-            file=file,
-            remedy=f"export it for opset {LOWEST_TARGET_OPSET} or newer",
-        ) from error
-
-
-def _write_out_constants(model: onnx.ModelProto) -> None:
-    """Constants given as plain numbers become tensors: GraphSurgeon reads them as float64."""
-    for node in model.graph.node:
-        if node.op_type != "Constant" or node.domain not in {"", "ai.onnx"}:
-            continue
-        given = node.attribute[0] if node.attribute else None
-        kind = PLAIN_CONSTANTS.get(given.name) if given is not None else None
-        if given is not None and kind is not None:
-            values = np.array(onnx.helper.get_attribute_value(given), dtype=kind)
-            del node.attribute[:]
-            tensor = onnx.numpy_helper.from_array(values)
-            node.attribute.append(onnx.helper.make_attribute("value", tensor))
-
-
-def _refuse_foreign_operators(model: onnx.ModelProto, file: str | None) -> None:
-    """The opset converter cannot pass operators of domains without schema."""
-    for node in model.graph.node:
-        if node.domain not in {"", "ai.onnx"}:
-            raise UnsupportedModelError(
-                f"operators of the domain {node.domain} are not supported yet",
-                file=file,
-                node=f"'{node.name}' ({node.op_type})",
-                remedy="write the network in float or QDQ form",
-            )
 
 
 def _import(model: onnx.ModelProto) -> gs.Graph:
@@ -176,11 +155,16 @@ def _name_nodes(graph: gs.Graph) -> None:
 
 def _fold_constants(graph: gs.Graph, file: str | None) -> None:
     try:
-        graph.fold_constants().cleanup()
+        graph.fold_constants(should_exclude_node=_must_stay).cleanup()
     except Exception as error:  # whatever onnxruntime says of a broken constant part
         raise ModelFileError(
             f"its constant part cannot be computed ({error})", file=file
         ) from error
+
+
+def _must_stay(node: gs.Node) -> bool:
+    """What onnxruntime may not know, and what would be frozen at one random draw."""
+    return (node.domain or "") not in STANDARD or node.op in RANDOM
 
 
 def _with_free_batch(graph: gs.Graph, file: str | None) -> gs.Graph:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 
+import ml_dtypes
 import numpy as np
 import onnx
 import onnx_graphsurgeon as gs
@@ -13,11 +14,13 @@ from onnx import numpy_helper
 from onnx2snn.errors import ModelFileError
 from onnx2snn_runtime.modelfile import read_model
 from onnx2snn_runtime.opspec import DOMAIN
-from onnx2snn_runtime.session import TIMESTEPS
+from onnx2snn_runtime.time_axis import TIMESTEPS
 
 #: Files are written for at least this opset; older sources are lifted to it.
 OLDEST_OPSET = 7
 NEWEST_OPSET = 26
+#: NumPy does not count it among the floats.
+BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 
 
 def read_source(
@@ -99,7 +102,7 @@ def _check_values(model: onnx.ModelProto, file: str | None) -> None:
                 file=file,
                 remedy="export the network again",
             ) from error
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
+        if (values.dtype.kind == "f" or values.dtype == BFLOAT16) and not np.isfinite(values).all():
             readers = [n.name or n.op_type for n in model.graph.node if name in n.input]
             raise ModelFileError(
                 f"weights '{name}' hold NaN or infinity",

@@ -14,9 +14,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import numpy as np
 import onnx_graphsurgeon as gs
 
-from onnx2snn.graphs import Array
+from onnx2snn.graphs import Array, sample_shape
 from onnx2snn_runtime.registry import Registry
 
 
@@ -35,6 +36,10 @@ class LinearOp(Protocol):
         """The amplitude behind the node of its only data input, or None if it cannot pass."""
         ...
 
+    def moves(self, node: gs.Node) -> bool:
+        """Whether each output value is an input value, or zero: spikes stay spikes."""
+        ...
+
 
 class Affine:
     """Defaults: nothing absorbed, nothing carried."""
@@ -50,6 +55,10 @@ class Affine:
     def carry(self, node: gs.Node, amplitude: Array) -> Array | None:
         """Not possible."""
         return None
+
+    def moves(self, node: gs.Node) -> bool:
+        """It computes."""
+        return False
 
 
 LINEAR: Registry[LinearOp] = Registry("linear operator", "onnx2snn.linear")
@@ -67,3 +76,20 @@ def per_channel(amplitude: Array, channels: int) -> Array | None:
     if amplitude.size == amplitude.shape[0] == channels:
         return amplitude.reshape(-1)
     return None
+
+
+def whole_map(node: gs.Node, amplitude: Array) -> Array | None:
+    """The amplitude as one value for each place of the node's input, or None if that is unknown."""
+    shape = sample_shape(node.inputs[0])
+    if shape is None or amplitude.ndim > len(shape):
+        return None
+    return np.ascontiguousarray(np.broadcast_to(amplitude, shape))
+
+
+def compact(amplitude: Array) -> Array:
+    """The smallest array that broadcasts to the same: axes of equal values shrink to one."""
+    for axis in range(amplitude.ndim):
+        first = amplitude.take([0], axis=axis)
+        if (amplitude == first).all():
+            amplitude = first
+    return amplitude

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
 import onnx_graphsurgeon as gs
 
 from onnx2snn.graphs import Array, constant, input_at, rank, sample_shape
-from onnx2snn.linear.base import LINEAR, Affine, is_uniform
+from onnx2snn.linear.base import LINEAR, Affine, compact, is_uniform, whole_map
 
 
 class _Identity(Affine):
     def carry(self, node: gs.Node, amplitude: Array) -> Array | None:
         return amplitude
+
+    def moves(self, node: gs.Node) -> bool:
+        return True
 
 
 class _Reshape(Affine):
@@ -35,19 +37,11 @@ class _Reshape(Affine):
     def carry(self, node: gs.Node, amplitude: Array) -> Array | None:
         if is_uniform(amplitude):
             return amplitude.reshape(-1)
-        before, after = sample_shape(node.inputs[0]), sample_shape(node.outputs[0])
-        if before is None or after is None:
-            return None
-        return _compact(np.ascontiguousarray(np.broadcast_to(amplitude, before)).reshape(after))
+        places, after = whole_map(node, amplitude), sample_shape(node.outputs[0])
+        return None if places is None or after is None else compact(places.reshape(after))
 
-
-def _compact(amplitude: Array) -> Array:
-    """The smallest array that broadcasts to the same: axes of equal values shrink to one."""
-    for axis in range(amplitude.ndim):
-        first = amplitude.take([0], axis=axis)
-        if (amplitude == first).all():
-            amplitude = first
-    return amplitude
+    def moves(self, node: gs.Node) -> bool:
+        return True
 
 
 class _Transpose(Affine):
@@ -62,6 +56,9 @@ class _Transpose(Affine):
         if amplitude.ndim != len(perm):
             return None
         return amplitude.transpose(perm)
+
+    def moves(self, node: gs.Node) -> bool:
+        return True
 
 
 LINEAR.register("Identity")(_Identity())

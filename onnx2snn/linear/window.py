@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import onnx_graphsurgeon as gs
 
 from onnx2snn.graphs import Array, constant, input_at, rank
-from onnx2snn.linear.base import LINEAR, Affine, is_uniform
+from onnx2snn.linear.base import LINEAR, Affine, compact, is_uniform
 
 
 def _axes(node: gs.Node, index: int, count: int) -> list[int] | None:
@@ -45,6 +47,9 @@ class _Slice(Affine):
                 cut[axis - 1] = slice(int(starts[i]), int(ends[i]), step)
         return amplitude[tuple(cut)]
 
+    def moves(self, node: gs.Node) -> bool:
+        return True
+
 
 class _Pad(Affine):
     def reason(self, node: gs.Node) -> str | None:
@@ -79,6 +84,11 @@ class _Pad(Affine):
         # What is padded is silent, so any amplitude does.
         return np.pad(amplitude, widths, constant_values=1)
 
+    def moves(self, node: gs.Node) -> bool:
+        value = constant(input_at(node, 2))
+        filled = node.attrs.get("mode", "constant") == "constant"
+        return not filled or input_at(node, 2) is None or (value is not None and not value.any())
+
 
 class _Concat(Affine):
     def reason(self, node: gs.Node) -> str | None:
@@ -88,6 +98,30 @@ class _Concat(Affine):
         if any(isinstance(t, gs.Constant) for t in node.inputs):
             return "it joins a constant with a fixed number of rows"
         return None
+
+
+def joined(node: gs.Node, amplitudes: Sequence[Array | None]) -> Array | None:
+    """The amplitude behind a Concat of one for each input; None if they cannot be joined."""
+    ndim = rank(node.outputs[0])
+    if ndim is None or _Concat().reason(node) is not None:
+        return None
+    axis = int(node.attrs["axis"]) % ndim - 1
+    parts = []
+    for tensor, amplitude in zip(node.inputs, amplitudes, strict=True):
+        length = None if tensor.shape is None else tensor.shape[axis + 1]
+        if amplitude is None or not isinstance(length, int):
+            return None
+        part = amplitude.reshape([1] * (ndim - 1 - amplitude.ndim) + list(amplitude.shape))
+        wanted = list(part.shape)
+        wanted[axis] = length
+        parts.append(np.broadcast_to(part, wanted))
+    return compact(np.concatenate(_same_places(parts, axis), axis=axis))
+
+
+def _same_places(parts: list[Array], axis: int) -> list[Array]:
+    """All parts of one shape, but for the axis along which they are joined."""
+    shape = np.max([p.shape for p in parts], axis=0)
+    return [np.broadcast_to(p, [*shape[:axis], p.shape[axis], *shape[axis + 1 :]]) for p in parts]
 
 
 LINEAR.register("Slice")(_Slice())

@@ -1,8 +1,12 @@
-"""What a threshold method and an initial-potential method are."""
+"""What stages are: thresholds, initial potentials, biases and weights.
+
+A stage may act twice. Before the walk it makes a start, from statistics or from the model alone;
+in the walk it may *refine* that, layer by layer, on the spikes that really arrive.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -10,10 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from onnx2snn.calibration import SiteStatistics
+from onnx2snn.calibration.walker import Corrected, View
+from onnx2snn.methods.work import Work
 from onnx2snn.plan import ActivationSite, ConversionConfig
 from onnx2snn_runtime.registry import Registry
 
 Vector: TypeAlias = npt.NDArray[np.float64]
+#: From a population to a better one.
+Refine: TypeAlias = Callable[[Work, ConversionConfig], Work]
+#: Corrected layers of a segment; the population at its end, if there is one.
+Correct: TypeAlias = Callable[[View, Work | None, ConversionConfig], Mapping[str, Corrected]]
 
 
 @dataclass(frozen=True)
@@ -28,6 +38,8 @@ class ThresholdMethod:
         depends_on_timesteps: whether the result is for one T only.
         compute: thresholds of a site, one value or one for each channel; zero where a channel is
             dead; None if the site lacks what is needed.
+        refine: in the walk, or None.
+        needs_twin: whether it compares with a chain of averaged populations.
     """
 
     name: str
@@ -36,6 +48,8 @@ class ThresholdMethod:
     needs_data: bool
     depends_on_timesteps: bool
     compute: Callable[[ActivationSite, SiteStatistics | None, ConversionConfig], Vector | None]
+    refine: Refine | None = None
+    needs_twin: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,12 +60,48 @@ class PotentialMethod:
         name: as users write it.
         summary: one line, with the source.
         fraction: of the threshold.
+        refine: in the walk, or None.
     """
 
     name: str
     summary: str
     fraction: float
+    refine: Refine | None = None
+
+
+@dataclass(frozen=True)
+class BiasMethod:
+    """A way to correct biases.
+
+    Attributes:
+        name: as users write it.
+        summary: one line, with the source.
+        shift: a current over the whole window, as a fraction of the threshold.
+        refine: in the walk, or None.
+    """
+
+    name: str
+    summary: str
+    shift: float = 0.0
+    refine: Refine | None = None
+
+
+@dataclass(frozen=True)
+class WeightMethod:
+    """A way to correct weights.
+
+    Attributes:
+        name: as users write it.
+        summary: one line, with the source.
+        correct: in the walk, or None.
+    """
+
+    name: str
+    summary: str
+    correct: Correct | None = None
 
 
 THRESHOLDS: Registry[ThresholdMethod] = Registry("threshold method", "onnx2snn.methods.threshold")
 POTENTIALS: Registry[PotentialMethod] = Registry("initial potential", "onnx2snn.methods.potential")
+BIASES: Registry[BiasMethod] = Registry("bias method", "onnx2snn.methods.bias")
+WEIGHTS: Registry[WeightMethod] = Registry("weight method", "onnx2snn.methods.weights")

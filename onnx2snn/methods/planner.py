@@ -10,7 +10,7 @@ import numpy as np
 
 from onnx2snn.calibration import SiteStatistics
 from onnx2snn.errors import CalibrationError
-from onnx2snn.methods.base import POTENTIALS, THRESHOLDS, ThresholdMethod, Vector
+from onnx2snn.methods.base import BIASES, POTENTIALS, THRESHOLDS, ThresholdMethod, Vector
 from onnx2snn.plan import ActivationSite, ConversionConfig, Diagnostic, NeuronPlan
 
 AUTO = "auto"
@@ -54,7 +54,8 @@ def plan_neurons(
                 remedy="choose another with --threshold, or 'auto'",
             )
         method, values = chosen
-        fixed = fixed or method.depends_on_timesteps
+        shifted = BIASES.get(config.bias).shift != 0
+        fixed = fixed or method.depends_on_timesteps or shifted
         plans.append(_plan_site(site, method, values, statistics.get(site.name), config))
         _report_dead(site, values, diagnostics)
     return tuple(plans), fixed
@@ -89,18 +90,19 @@ def _plan_site(
     if threshold.size > 1:
         shape = (-1, *([1] * (site.rank - 2)))
         threshold, amplitude = threshold.reshape(shape), amplitude.reshape(shape)
-    potential = POTENTIALS.get(config.v_init)
+    potential, bias = POTENTIALS.get(config.v_init), BIASES.get(config.bias)
     source = method.name
     if method.needs_data and statistics is not None:
         source += f" of {statistics.samples} samples from {Path(statistics.data).name}"
     return NeuronPlan(
         site=site.name,
-        neuron="if",
+        neuron=config.neuron,
         threshold=threshold,
         v_init=threshold * np.float32(potential.fraction),
         amplitude=amplitude,
         reset=config.reset,
         provenance={"threshold": source, "v_init": potential.name},
+        bias=threshold * np.float32(bias.shift / config.timesteps) if bias.shift else None,
     )
 
 

@@ -41,10 +41,12 @@ def _make_explicit(node: gs.Node) -> None:
         attrs["auto_pad"] = auto
         return
     if attrs.get("ceil_mode") and size is not None:
-        pads = attrs["pads"]
+        pads = list(attrs["pads"])
         extra = ceil_padding(size[1:], reach, attrs["strides"], pads)
-        if not any(extra):
+        # Padding that is counted is more than what the last window lacks.
+        if not any(extra) or not attrs.get("count_include_pad"):
             attrs.pop("ceil_mode")
+            attrs["pads"] = pads[:ndim] + [p + e for p, e in zip(pads[ndim:], extra, strict=True)]
 
 
 def same_pads(

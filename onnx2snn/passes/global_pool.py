@@ -1,9 +1,11 @@
-"""Means over all places of an image become one form.
+"""Means and maxima over all places of an image become one form.
 
 ::
 
     ReduceMean(x, axes = all spatial)        ──▶   GlobalAveragePool(x) [─▶ Flatten]
     GlobalAveragePool(x), size known         ──▶   AveragePool(x, kernel_shape = size)
+
+ReduceMax and GlobalMaxPool likewise.
 """
 
 from __future__ import annotations
@@ -14,17 +16,20 @@ import onnx_graphsurgeon as gs
 from onnx2snn.canonical import CanonicalGraph
 from onnx2snn.graphs import constant, input_at, insert_after, rank, sample_shape, unique_name
 
+GLOBAL = {"ReduceMean": "GlobalAveragePool", "ReduceMax": "GlobalMaxPool"}
+LOCAL = {"GlobalAveragePool": "AveragePool", "GlobalMaxPool": "MaxPool"}
+
 
 def global_pool(canonical: CanonicalGraph) -> None:
-    """Rewrite spatial means."""
+    """Rewrite spatial means and maxima of float32 values."""
     graph = canonical.graph
     for node in list(graph.nodes):
-        if node.op == "ReduceMean" and _is_spatial(node):
+        if node.op in GLOBAL and node.inputs[0].dtype == np.float32 and _is_spatial(node):
             _to_global_pool(graph, node)
     for node in graph.nodes:
-        size = sample_shape(node.inputs[0]) if node.op == "GlobalAveragePool" else None
+        size = sample_shape(node.inputs[0]) if node.op in LOCAL else None
         if size is not None:
-            node.op = "AveragePool"
+            node.op = LOCAL[node.op]
             node.attrs = {"kernel_shape": list(size[1:])}
 
 
@@ -42,7 +47,7 @@ def _is_spatial(node: gs.Node) -> bool:
 
 def _to_global_pool(graph: gs.Graph, node: gs.Node) -> None:
     keeps = bool(node.attrs.get("keepdims", 1))
-    node.op, node.attrs = "GlobalAveragePool", {}
+    node.op, node.attrs = GLOBAL[node.op], {}
     node.inputs = node.inputs[:1]
     if keeps:
         return

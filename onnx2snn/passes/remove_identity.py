@@ -6,7 +6,7 @@ import numpy as np
 import onnx_graphsurgeon as gs
 
 from onnx2snn.canonical import CanonicalGraph
-from onnx2snn.graphs import consumers, is_output, remove, rewire
+from onnx2snn.graphs import constant, consumers, input_at, is_output, remove, rewire
 
 
 def remove_identity(canonical: CanonicalGraph) -> None:
@@ -20,10 +20,20 @@ def remove_identity(canonical: CanonicalGraph) -> None:
 
 def _does_nothing(graph: gs.Graph, node: gs.Node) -> bool:
     if node.op == "Dropout":
-        return not any(consumers(t) or is_output(graph, t) for t in node.outputs[1:])
+        return not drops_at_random(node) and not any(
+            consumers(t) or is_output(graph, t) for t in node.outputs[1:]
+        )
     if node.op == "Cast":
         return node.inputs[0].dtype == np.float32 and node.attrs.get("to") in {1, np.float32}
     return bool(node.op == "Identity")
+
+
+def drops_at_random(node: gs.Node) -> bool:
+    """Whether a Dropout is in training mode, or may be."""
+    if input_at(node, 2) is None:
+        return False
+    mode = constant(input_at(node, 2))
+    return mode is None or bool(mode.any())
 
 
 def _passes_input_through(graph: gs.Graph, node: gs.Node) -> bool:

@@ -5,6 +5,15 @@ One file per kind of activation; ``ACTIVATIONS`` finds them by importing this fo
 
 from onnx2snn.sites.activation import ACTIVATIONS, Bounds
 from onnx2snn.sites.find import find_sites
-from onnx2snn.sites.regions import Region, classify, unsupported
+from onnx2snn.sites.islands import islands, refusals
+from onnx2snn.sites.regions import Region, classify
 
-__all__ = ["ACTIVATIONS", "Bounds", "Region", "classify", "find_sites", "unsupported"]
+__all__ = [
+    "ACTIVATIONS",
+    "Bounds",
+    "Region",
+    "classify",
+    "find_sites",
+    "islands",
+    "refusals",
+]

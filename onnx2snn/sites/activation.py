@@ -53,4 +53,7 @@ class Activation(Protocol):
         ...
 
 
+#: Where they are no activation they only round, and rates do not need their grid.
+PASSIVE_QUANTIZER = frozenset({"QuantizeLinear", "DequantizeLinear"})
+
 ACTIVATIONS: Registry[Activation] = Registry("activation", "onnx2snn.sites")

@@ -13,14 +13,11 @@ import onnx_graphsurgeon as gs
 
 from onnx2snn.graphs import Array, label, producer, rank, sample_shape
 from onnx2snn.linear import LINEAR
+from onnx2snn.linear.window import joined
 from onnx2snn.passes.explicit_padding import ceil_padding
 from onnx2snn.plan import ActivationSite, Diagnostic
+from onnx2snn.sites.activation import PASSIVE_QUANTIZER
 from onnx2snn_runtime.windows import window_sum
-
-#: They move unit spikes, and any amplitude can pass them.
-MOVES_SPIKES = frozenset(
-    {"Identity", "Pad", "Slice", "Transpose", "QuantizeLinear", "DequantizeLinear"}
-)
 
 
 def pool_site(
@@ -67,22 +64,32 @@ def pool_site(
 
 
 def receives_spikes(node: gs.Node, spiking: Collection[str]) -> bool:
-    """Whether unit spikes arrive at the node's first input."""
-    tensor = node.inputs[0]
-    while tensor.name not in spiking:
-        maker = producer(tensor)
-        if maker is None or not moves_spikes(maker):
-            return False
-        tensor = maker.inputs[0]
-    return True
+    """Whether unit spikes arrive at the node's first input, in each channel of one amplitude."""
+    amplitude = _arriving(node.inputs[0], spiking)
+    return amplitude is not None and all(d == 1 for d in amplitude.shape[1:])
 
 
-def moves_spikes(node: gs.Node) -> bool:
-    """Whether a node only moves spikes about; a Pad with ones, say, does more."""
-    if node.domain or node.op not in MOVES_SPIKES:
-        return False
-    handler = LINEAR.find(node.op)
-    return handler is None or handler.carry(node, np.ones(1, dtype=np.float32)) is not None
+def _arriving(tensor: gs.Tensor, spiking: Collection[str]) -> Array | None:
+    """Amplitudes as they would arrive if every population had another for each channel.
+
+    None if a tensor holds no unit spikes, or no amplitude can pass the way here.
+    """
+    if tensor.name in spiking:
+        ndim, length = rank(tensor) or 2, tensor.shape[1] if tensor.shape is not None else None
+        channels = length if isinstance(length, int) else 1
+        return np.arange(1, channels + 1, dtype=np.float32).reshape(-1, *([1] * (ndim - 2)))
+    maker = producer(tensor)
+    if maker is None or maker.domain:
+        return None
+    if maker.op in PASSIVE_QUANTIZER:
+        return _arriving(maker.inputs[0], spiking)
+    if maker.op == "Concat":
+        return joined(maker, [_arriving(t, spiking) for t in maker.inputs])
+    handler = LINEAR.find(maker.op)
+    if handler is None or not handler.moves(maker) or handler.reason(maker) is not None:
+        return None
+    amplitude = _arriving(maker.inputs[0], spiking)
+    return None if amplitude is None else handler.carry(maker, amplitude)
 
 
 def pool_geometry(node: gs.Node) -> tuple[list[int], list[int], list[int]]:

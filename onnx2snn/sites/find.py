@@ -9,7 +9,7 @@ After quantization an activation is often a chain, or no Relu at all::
     Q(lower bound 0) behind Conv ─▶ pool       likewise
 
 A quantizer that is none of these (of signed tensors, of pooled activations) is no site: rates do
-not need its grid.
+not need its grid. Nor is an activation that only gates another tensor.
 """
 
 from __future__ import annotations
@@ -20,20 +20,19 @@ from math import isfinite
 import onnx_graphsurgeon as gs
 
 from onnx2snn.canonical import CanonicalGraph, Moments
-from onnx2snn.graphs import only_consumer, producer, rank
+from onnx2snn.graphs import consumers, data_inputs, is_output, only_consumer, producer, rank
+from onnx2snn.linear import LINEAR
 from onnx2snn.plan import ActivationSite, Diagnostic
-from onnx2snn.sites.activation import ACTIVATIONS, Match
-from onnx2snn.sites.average_pool import MOVES_SPIKES, pool_site
+from onnx2snn.sites.activation import ACTIVATIONS, PASSIVE_QUANTIZER, Match
+from onnx2snn.sites.average_pool import pool_site
 from onnx2snn.sites.max_pool import max_pool_site
 from onnx2snn.sites.moments import propagate
 
 #: A quantizer behind one of these, with lower bound zero, has absorbed a Relu.
 COMPUTES = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "Add", "Sub", "Mul", "Div"})
 POOLS = frozenset({"AveragePool", "GlobalAveragePool"})
-#: What stands behind one of these has the signs of what stands before.
-PASSES_SIGNS = (
-    POOLS | MOVES_SPIKES | {"MaxPool", "Concat", "Flatten", "Reshape", "Squeeze", "Unsqueeze"}
-)
+#: What stands behind one of these has the signs of what stands before, as behind any that moves.
+PASSES_SIGNS = POOLS | PASSIVE_QUANTIZER | {"MaxPool", "Concat"}
 
 
 def find_sites(
@@ -68,7 +67,7 @@ def find_sites(
                 site = pool_site(node, unit, diagnostics)
         else:
             chain = _chain(graph, node, keep_analog)
-            if chain:
+            if chain and not _is_gate(graph, chain):
                 site = _activation_site(chain, moments, unit)
         if site is not None:
             sites.append(site)
@@ -90,6 +89,21 @@ def _upstream(node: gs.Node) -> list[gs.Tensor]:
             for maker in tensor.inputs:
                 stack.extend(maker.inputs)
     return list(seen.values())
+
+
+def _is_gate(graph: gs.Graph, chain: Sequence[Match]) -> bool:
+    """Whether a bounded activation is read by nothing but products, as in hard swish.
+
+    A product of two computed tensors is an analog island; spikes would be decoded there at once.
+    """
+    activation = chain[-1].nodes[-1].outputs[0]
+    readers = consumers(activation)
+    return (
+        bool(readers)
+        and isfinite(chain[0].bounds.upper)
+        and not is_output(graph, activation)
+        and all(n.op == "Mul" and len(data_inputs(n)) == 2 for n in readers)
+    )
 
 
 def _activation_site(
@@ -149,4 +163,6 @@ def _has_signs(tensor: gs.Tensor, unit: Collection[str]) -> bool:
         return False
     if maker.op in COMPUTES:
         return True
-    return maker.op in PASSES_SIGNS and any(_has_signs(t, unit) for t in maker.inputs)
+    handler = LINEAR.find(maker.op)
+    passes = maker.op in PASSES_SIGNS or (handler is not None and handler.moves(maker))
+    return passes and any(_has_signs(t, unit) for t in maker.inputs)

@@ -16,7 +16,7 @@ import numpy as np
 import onnx_graphsurgeon as gs
 
 from onnx2snn.canonical import CanonicalGraph, Moments
-from onnx2snn.graphs import Array, constant, input_at
+from onnx2snn.graphs import Array, constant, input_at, rank
 from onnx2snn.linear import LINEAR
 
 
@@ -53,8 +53,10 @@ def _through(node: gs.Node, known: Mapping[str, Moments]) -> Moments | None:
     if node.op == "Add":
         other = inputs[1]
         if other is None:
-            return None
+            return _with_constant(node, first)
         return Moments(first.mean + other.mean, np.sqrt(first.std**2 + other.std**2))
+    if node.op == "Mul":
+        return _with_constant(node, first)
     if node.op == "Relu" or (node.op == "Clip" and constant(input_at(node, 1)) == 0):
         return rectified(first)
     if node.op in {"QuantizeLinear", "DequantizeLinear", "Identity", "AveragePool"}:
@@ -62,6 +64,20 @@ def _through(node: gs.Node, known: Mapping[str, Moments]) -> Moments | None:
     if node.op in {"Slice", "Pad"} and len(node.inputs[0].shape or ()) > 2:
         return _moved(node, first)
     return None
+
+
+def _with_constant(node: gs.Node, moments: Moments) -> Moments | None:
+    """Behind a sum or product with one number, or one for each channel."""
+    value, ndim = constant(input_at(node, 1)), rank(node.inputs[0])
+    if value is None or ndim is None or value.ndim > ndim:
+        return None
+    padded = value.reshape([1] * (ndim - value.ndim) + list(value.shape))
+    if padded.size not in {1, padded.shape[1] if ndim > 1 else 1}:
+        return None
+    flat = padded.reshape(-1).astype(np.float32)
+    if node.op == "Add":
+        return Moments(moments.mean + flat, moments.std + 0 * flat)
+    return Moments(moments.mean * flat, moments.std * np.abs(flat))
 
 
 def _moved(node: gs.Node, moments: Moments) -> Moments | None:

@@ -29,6 +29,9 @@ AttributeValue: TypeAlias = int | float | str | Sequence[int]
 
 OPS: Registry[OpSpec] = Registry("spiking op", "onnx2snn_runtime.ops")
 
+#: Endings of the names of a state: an input before step 0, an output after step T−1.
+STATE_BEFORE, STATE_AFTER = "_init", "_final"
+
 
 @dataclass(frozen=True)
 class Param:
@@ -56,10 +59,20 @@ class Attr:
     """
 
     name: str
-    kind: str  # "int", "ints" or "string", as in the ONNX text format
+    kind: str  # "int", "float", "ints" or "string", as in the ONNX text format
     doc: str
     default: AttributeValue | None = None
     choices: tuple[str, ...] = ()
+
+
+def never(attributes: Mapping[str, AttributeValue]) -> bool:
+    """The usual answer to whether an op needs its whole window at once."""
+    return False
+
+
+def always(attributes: Mapping[str, AttributeValue]) -> bool:
+    """The answer of ops that need it whatever their attributes are."""
+    return True
 
 
 @dataclass(frozen=True)
@@ -81,6 +94,8 @@ class OpSpec:
         calls: other ops of the domain that the body uses.
         is_population: whether nodes are neuron populations: their first output is a spike train,
             their second the state after the window.
+        needs_whole_window: attributes (all of them) in; whether windows of fewer steps, each
+            starting from the state that the one before left, differ from one long window.
     """
 
     name: str
@@ -95,10 +110,20 @@ class OpSpec:
     body: str
     calls: tuple[str, ...] = ()
     is_population: bool = False
+    needs_whole_window: Callable[[Mapping[str, AttributeValue]], bool] = never
 
     def defaults(self) -> dict[str, AttributeValue]:
         """The attributes that have a default, with it."""
         return {a.name: a.default for a in self.attributes if a.default is not None}
+
+    def states(self) -> list[tuple[int, int]]:
+        """For every state: the place of its input and the place of its output."""
+        places = {p.name: i for i, p in enumerate(self.outputs)}
+        return [
+            (i, places[p.name.removesuffix(STATE_BEFORE) + STATE_AFTER])
+            for i, p in enumerate(self.inputs)
+            if p.name.endswith(STATE_BEFORE)
+        ]
 
     def schema(self) -> onnx.defs.OpSchema:
         """The schema for ``onnx.defs.register_schema``, shape inference included."""
@@ -172,15 +197,21 @@ class OpSpec:
 
 
 def functions_for(names: Sequence[str], opset: int) -> list[onnx.FunctionProto]:
-    """The functions of the named ops and of every op that their bodies call."""
+    """The functions of the named ops and of every op that their bodies call.
+
+    A function stands behind those that it calls: the ONNX reference evaluator needs that order.
+    """
     wanted: dict[str, OpSpec] = {}
-    queue = list(names)
-    while queue:
-        spec = OPS.get(queue.pop())
-        if spec.name not in wanted:
-            wanted[spec.name] = spec
-            queue.extend(spec.calls)
-    return [wanted[name].function(opset) for name in sorted(wanted)]
+
+    def add(name: str) -> None:
+        spec = OPS.get(name)
+        for called in sorted(spec.calls):
+            add(called)
+        wanted.setdefault(name, spec)
+
+    for name in sorted(names):
+        add(name)
+    return [spec.function(opset) for spec in wanted.values()]
 
 
 def register_schemas() -> None:
@@ -240,6 +271,19 @@ def window_shapes(tensor: str) -> str:
   sample_shape = Concat <axis = 0> (samples, tail)
   flat = ReduceProd <keepdims = 1> (sample_shape)
   window_shape = Concat <axis = 0> (steps, flat)"""
+
+
+def flattened(*names: str) -> str:
+    """Body statements that broadcast inputs to one step and flatten them: ``{name}_flat``.
+
+    They need what :func:`window_shapes` sets.
+    """
+    return "".join(
+        f"""
+  {name}_map = Expand ({name}, sample_shape)
+  {name}_flat = Reshape <allowzero = 1> ({name}_map, flat)"""
+        for name in names
+    )
 
 
 def _read_shape(type_proto: onnx.TypeProto | None) -> Shape | None:

@@ -72,7 +72,7 @@ class Registry(Generic[T]):
     def __iter__(self) -> Iterator[T]:
         """The definitions, each once."""
         self._load()
-        return iter(dict.fromkeys(self._items.values()))
+        return iter({id(item): item for item in self._items.values()}.values())
 
     def _load(self) -> None:
         if self._loaded:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,18 +12,15 @@ import numpy.typing as npt
 import onnx
 from onnx import helper, numpy_helper
 
-from onnx2snn_runtime import instrument
+from onnx2snn_runtime import carry, instrument, settling
 from onnx2snn_runtime.backend import BACKENDS, BackendOptions, Executable
-from onnx2snn_runtime.errors import DataError, ModelFileError, TimestepsError
+from onnx2snn_runtime.errors import BackendError, DataError, ModelFileError, TimestepsError
+from onnx2snn_runtime.memory import GIB, Slices, choose_slices, footprint
 from onnx2snn_runtime.modelfile import parse_model, read_model, refuse_external_data
 from onnx2snn_runtime.opspec import DOMAIN, DOMAIN_VERSION, OPS
+from onnx2snn_runtime.time_axis import TIMESTEPS
 
-TIMESTEPS = "timesteps"
 DEFAULT_BACKEND = "stock"
-#: Bytes of the largest tensor in one run, by default.
-TENSOR_BUDGET = 64 * 2**20
-#: Samples in one run where the file declares no shapes.
-UNKNOWN_BATCH = 16
 
 Array: TypeAlias = npt.NDArray[Any]
 Inputs: TypeAlias = Array | Mapping[str, Array]
@@ -46,12 +42,16 @@ class Observation:
     """What a run shows over time.
 
     Attributes:
-        outputs: per graph output, [T, N, ...]: the answer after every step.
+        outputs: per graph output, [T, N, ...]: the answer after every step; or [1, N, ...], the
+            last one, if only that was asked for.
         rates: per population, [T]: the share of its neurons that fire in a step, mean over N.
+        settled: int64 [N]: the number of steps after which no population of a sample fires any
+            more; T where one still fires in the last step.
     """
 
     outputs: dict[str, Array]
     rates: dict[str, Array]
+    settled: Array
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,23 @@ class Trace:
     """What chosen populations did.
 
     Attributes:
-        spikes: per population, uint8 [T, N, ...].
-        v_final: per population, float32 [N, ...]: membrane potential after the last step.
+        spikes: per population, int8 [T, N, ...]: 0 or 1, of signed neurons also −1.
+        v_final: per population, [N, ...]: membrane potential (or accumulator) after the last
+            step, in the op's type.
     """
 
     spikes: dict[str, Array]
     v_final: dict[str, Array]
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What is to be simulated: samples by input name, T, and how much at once."""
+
+    feeds: dict[str, Array]
+    timesteps: int
+    slices: Slices
+    progress: Progress | None
 
 
 class SpikingSession:
@@ -76,6 +87,9 @@ class SpikingSession:
             (NumPy definitions of the ops: slow, the oracle).
         providers: onnxruntime execution providers, in order of preference.
         threads: threads of one operator; 0 leaves the choice to the backend.
+        memory: bytes that a simulation may take on top of the loaded model. So many samples and
+            steps are simulated at once; at least one step of one sample, and the whole window of
+            one sample where an analog part waits for it. An estimate: onnxruntime does not tell.
 
     Raises:
         ModelFileError: not a spiking ONNX file.
@@ -90,6 +104,7 @@ class SpikingSession:
         backend: str = "auto",
         providers: Sequence[str] = ("CPUExecutionProvider",),
         threads: int = 0,
+        memory: int = GIB,
     ) -> None:
         self._file = os.fspath(model) if isinstance(model, (str, os.PathLike)) else None
         if isinstance(model, onnx.ModelProto):
@@ -103,6 +118,10 @@ class SpikingSession:
         self._check_op_set()
         self._backend = BACKENDS.get(DEFAULT_BACKEND if backend == "auto" else backend)
         self._options = BackendOptions(tuple(providers), threads)
+        self._memory = memory
+        self._need = footprint(self._model)
+        self._obstacle = carry.obstacle(self._model)
+        self._states = [] if self._obstacle else carry.states(self._model)
         self._executables: dict[tuple[str, ...], Executable] = {}
         self._executable("plain")
 
@@ -141,7 +160,9 @@ class SpikingSession:
         inputs: Inputs,
         timesteps: int | None = None,
         *,
+        until_settled: bool = False,
         batch_size: int | None = None,
+        window: int | None = None,
         progress: Progress | None = None,
     ) -> dict[str, Array]:
         """The network's outputs after T steps.
@@ -149,17 +170,25 @@ class SpikingSession:
         Args:
             inputs: [N, ...] for the only input, or a mapping from input names.
             timesteps: T; by default the file's.
+            until_settled: stop a batch as soon as it is at rest: no further step, up to T, could
+                change its answers.
             batch_size: samples simulated at once; by default what the file fixes, or so many that
-                no tensor takes much more than 64 MiB.
+                the session's memory suffices.
+            window: steps simulated at once, likewise; the answers do not depend on it.
             progress: called with (samples done, samples in all).
 
         Raises:
-            DataError: the inputs do not fit.
+            DataError: the inputs do not fit, or a size is not positive.
             TimestepsError: T is not positive, or the file is made for another T.
-            BackendError: the backend failed.
+            BackendError: the backend failed, the window cannot be cut, or ``until_settled`` is
+                asked of a network whose input or readout goes on.
         """
         names = [o.name for o in self.outputs]
-        parts = list(self._batches("plain", names, inputs, timesteps, batch_size, progress))
+        if until_settled:
+            parts = self._run_until_settled(names, inputs, timesteps, batch_size, window, progress)
+        else:
+            task = self._task(inputs, timesteps, batch_size, window, progress)
+            parts = [_last(windows) for _, windows in self._batches("plain", names, task)]
         return {n: np.concatenate(p) for n, p in zip(names, zip(*parts, strict=True), strict=True)}
 
     def observe(
@@ -167,30 +196,36 @@ class SpikingSession:
         inputs: Inputs,
         timesteps: int | None = None,
         *,
+        every_step: bool = True,
         batch_size: int | None = None,
+        window: int | None = None,
         progress: Progress | None = None,
     ) -> Observation:
         """The answers after every step of one run, and how active each population was.
 
-        Arguments and errors as :meth:`run`; also BackendError where an analog part waits for
-        the whole window.
+        ``every_step=False`` gives the last answer only, which every network has. Other arguments
+        and errors as :meth:`run`; also BackendError where a part waits for the whole window, so
+        that there is no answer after every step.
         """
-        T = self._checked_timesteps(timesteps)
-        outs = [o.name for o in self.outputs]
-        pops = self.populations
+        task = self._task(inputs, timesteps, batch_size, window, progress)
+        outs, pops, T = [o.name for o in self.outputs], self.populations, task.timesteps
         names = outs + [p + instrument.RATE_SUFFIX for p in pops]
         answers: list[list[Array]] = [[] for _ in outs]
-        fired = np.zeros((len(pops), T))
-        samples = 0
-        for values in self._batches("observe", names, inputs, T, batch_size, progress):
-            for kept, value in zip(answers, values, strict=False):
-                kept.append(value.reshape(T, -1, *value.shape[1:]))
-            for p, rate in enumerate(values[len(outs) :]):
-                fired[p] += rate.reshape(T, -1).sum(axis=1, dtype=np.float64)
-            samples += answers[0][-1].shape[1]
+        fired, settled = np.zeros((len(pops), T)), []
+        for samples, windows in self._batches("observe" if every_step else "rates", names, task):
+            columns = list(zip(*(values for values, _ in windows), strict=True))
+            for kept, parts in zip(answers, columns, strict=False):
+                shown = parts if every_step else parts[-1:]
+                kept.append(np.concatenate([v.reshape(-1, samples, *v.shape[1:]) for v in shown]))
+            rows = [np.concatenate(parts) for parts in columns[len(outs) :]]
+            activity = np.array(rows).reshape(len(pops), T, samples)
+            fired += activity.sum(axis=2, dtype=np.float64)
+            settled.append(settling.last_active_step(activity))
+        steps = np.concatenate(settled)
         return Observation(
             {n: np.concatenate(parts, axis=1) for n, parts in zip(outs, answers, strict=True)},
-            {p: row / samples for p, row in zip(pops, fired, strict=True)},
+            {p: row / len(steps) for p, row in zip(pops, fired, strict=True)},
+            steps,
         )
 
     def trace(
@@ -200,13 +235,15 @@ class SpikingSession:
         *,
         populations: Sequence[str] | None = None,
         batch_size: int | None = None,
+        window: int | None = None,
     ) -> Trace:
         """The spike trains and final potentials of the named populations (default: all).
 
-        Arguments and errors as :meth:`run`; also DataError for an unknown population.
+        Arguments and errors as :meth:`run`; also DataError for an unknown population. The trains
+        of all samples are held in memory.
         """
-        T = self._checked_timesteps(timesteps)
         by_name = dict(zip(self.populations, instrument.neuron_nodes(self._model), strict=True))
+        task = self._task(inputs, timesteps, batch_size, window, None)
         chosen = tuple(by_name if populations is None else dict.fromkeys(populations))
         for name in chosen:
             if name not in by_name:
@@ -215,42 +252,88 @@ class SpikingSession:
                     file=self._file,
                     remedy=f"known: {', '.join(by_name)}",
                 )
-        tensors = [t for name in chosen for t in (by_name[name].output[0], by_name[name].output[1])]
+        tensors = [t for name in chosen for t in by_name[name].output[:2]]
         spikes: dict[str, list[Array]] = {name: [] for name in chosen}
         finals: dict[str, list[Array]] = {name: [] for name in chosen}
-        for values in self._batches("trace", tensors, inputs, T, batch_size, None):
+        for samples, windows in self._batches("trace", tensors, task):
+            trains: dict[str, list[Array]] = {name: [] for name in chosen}
+            for values, _ in windows:
+                for i, name in enumerate(chosen):
+                    rows = values[2 * i]
+                    train = rows.reshape(-1, samples, *rows.shape[1:]).astype(np.int8)
+                    trains[name].append(train)
             for i, name in enumerate(chosen):
-                train = values[2 * i]
-                spikes[name].append(train.reshape(T, -1, *train.shape[1:]).astype(np.uint8))
+                spikes[name].append(np.concatenate(trains[name]))
                 finals[name].append(values[2 * i + 1])
         return Trace(
             {n: np.concatenate(parts, axis=1) for n, parts in spikes.items()},
             {n: np.concatenate(parts) for n, parts in finals.items()},
         )
 
-    def _batches(
+    def _run_until_settled(
         self,
-        variant: str,
         names: Sequence[str],
         inputs: Inputs,
         timesteps: int | None,
         batch_size: int | None,
+        window: int | None,
         progress: Progress | None,
-    ) -> Iterator[list[Array]]:
+    ) -> list[list[Array]]:
+        settling.check_can_settle(self._model)
+        watched = [
+            instrument.population_name(node) + instrument.RATE_SUFFIX
+            for node in instrument.speaking_nodes(self._model)
+        ]
+        window = settling.WINDOW if window is None else window
+        task = self._task(inputs, timesteps, batch_size, window, progress)
+        return [
+            settling.answer_at_rest(windows, len(names), self._states)
+            for _, windows in self._batches("settle", [*names, *watched], task)
+        ]
+
+    def _task(
+        self,
+        inputs: Inputs,
+        timesteps: int | None,
+        batch_size: int | None,
+        window: int | None,
+        progress: Progress | None,
+    ) -> _Task:
         T = self._checked_timesteps(timesteps)
-        if batch_size is not None and batch_size < 1:
-            raise DataError(f"the batch size must be at least 1, not {batch_size}", file=self._file)
+        for size, what in ((batch_size, "batch size"), (window, "window")):
+            if size is not None and size < 1:
+                raise DataError(f"the {what} must be at least 1, not {size}", file=self._file)
+        if window is not None and window < T and self._obstacle:
+            raise BackendError(
+                f"the simulation cannot be cut in time: {self._obstacle}",
+                file=self._file,
+                remedy="leave the window out",
+            )
         feeds = self._checked_inputs(inputs)
-        samples = len(next(iter(feeds.values())))
-        size = self._fixed_batch() or batch_size or self._batch_in_budget(T)
+        slices = choose_slices(
+            self._need,
+            self._memory,
+            len(next(iter(feeds.values()))),
+            T,
+            batch=self._fixed_batch() or batch_size,
+            window=window,
+            can_cut=self._obstacle is None,
+        )
+        return _Task(feeds, T, slices, progress)
+
+    def _batches(
+        self, variant: str, names: Sequence[str], task: _Task
+    ) -> Iterator[tuple[int, Iterator[carry.Window]]]:
+        """For every batch: its number of samples, and its windows one after the other."""
         executable = self._executable(variant, names)
-        for start in range(0, samples, size):
-            feed = {name: value[start : start + size] for name, value in feeds.items()}
-            if not self.timesteps_fixed:
-                feed[TIMESTEPS] = np.array(T, dtype=np.int64)
-            yield executable.run(names, feed)
-            if progress:
-                progress(min(start + size, samples), samples)
+        total, size = len(next(iter(task.feeds.values()))), task.slices.samples
+        for start in range(0, total, size):
+            feeds = {name: value[start : start + size] for name, value in task.feeds.items()}
+            stop = min(start + size, total)
+            lengths = carry.window_lengths(task.timesteps, task.slices.steps)
+            yield stop - start, carry.run_windows(executable, names, feeds, self._states, lengths)
+            if task.progress:
+                task.progress(stop, total)
 
     def _executable(self, variant: str, names: Sequence[str] = ()) -> Executable:
         key = (variant, *names) if variant == "trace" else (variant,)
@@ -258,8 +341,14 @@ class SpikingSession:
             model = self._model
             if variant == "observe":
                 model = instrument.with_rates(instrument.with_cumulative_readout(model))
+            elif variant == "rates":
+                model = instrument.with_rates(model)
+            elif variant == "settle":
+                model = instrument.with_rates(model, instrument.speaking_nodes(model))
             elif variant == "trace":
                 model = instrument.with_outputs(model, names)
+            free = carry.with_carried_states if self._states else carry.with_free_time
+            model = free(model)
             self._executables[key] = self._backend(model, self._options)
         return self._executables[key]
 
@@ -320,13 +409,6 @@ class SpikingSession:
         first = self.inputs[0].shape[:1]
         return first[0] if first and isinstance(first[0], int) else None
 
-    def _batch_in_budget(self, timesteps: int) -> int:
-        """How many samples fit, going by the largest tensor whose shape the file declares."""
-        largest = max(
-            (_sample_bytes(tensor_info(v)) for v in self._model.graph.value_info), default=0
-        )
-        return max(1, TENSOR_BUDGET // max(1, largest * timesteps)) if largest else UNKNOWN_BATCH
-
     def _checked_inputs(self, inputs: Inputs) -> dict[str, Array]:
         infos = {i.name: i for i in self.inputs}
         if not isinstance(inputs, Mapping):
@@ -352,6 +434,13 @@ class SpikingSession:
                 file=self._file,
             )
         return feeds
+
+
+def _last(windows: Iterator[carry.Window]) -> list[Array]:
+    """The outputs of the last window."""
+    for values, _ in windows:
+        last = values
+    return last
 
 
 def check_input(info: TensorInfo, value: Array, file: str | None = None) -> Array:
@@ -383,12 +472,6 @@ def check_input(info: TensorInfo, value: Array, file: str | None = None) -> Arra
     if info.dtype.kind in "biu" and not np.array_equal(cast, array):
         raise DataError(f"input '{info.name}' holds values that {info.dtype} cannot", file=file)
     return cast
-
-
-def _sample_bytes(info: TensorInfo) -> int:
-    """Bytes of one row, as far as its lengths are known."""
-    lengths = [d for d in info.shape[1:] if isinstance(d, int)]
-    return prod(lengths) * info.dtype.itemsize
 
 
 def tensor_info(value: onnx.ValueInfoProto) -> TensorInfo:

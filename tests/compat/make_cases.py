@@ -25,7 +25,8 @@ ROWS = 12  # T·N, divisible by every T above
 NETWORK = f"""
 <ir_version: {IR_VERSION}, opset_import: ["" : {OPSET}, "{DOMAIN}" : {DOMAIN_VERSION}]>
 network (float[N, 1, 6, 6] image, int64 timesteps) => (float[N, 3] answer)
-<float[1] v_fire = {{1}}, float[1] v_pool = {{2}}, float[1] theta_pool = {{4}}>
+<float[1] v_fire = {{1}}, float[1] v_pool = {{2}}, float[1] theta_pool = {{4}},
+ float[1] zero = {{0}}, int64 no_steps = {{0}}>
 {{
   currents = {DOMAIN}.DirectEncode (image, timesteps)
   conv_out = Conv (currents, conv)
@@ -35,7 +36,8 @@ network (float[N, 1, 6, 6] image, int64 timesteps) => (float[N, 3] answer)
                    pads = [0, 0, 0, 0]> (fire, theta_pool, v_pool, timesteps)
   flat = Flatten <axis = 1> (pool)
   logits = Gemm (flat, gemm, bias)
-  answer = {DOMAIN}.SpikeDecode <mode = "sum", cumulative = 0> (logits, timesteps)
+  answer, answer_acc, answer_steps = {DOMAIN}.SpikeDecode <mode = "sum", cumulative = 0>
+                   (logits, zero, no_steps, timesteps)
 }}"""
 
 
@@ -74,24 +76,104 @@ def spike_average_pool():
 
 
 def spike_max_pool():
-    for name, attributes, spikes in pools():
-        yield name, attributes, [spikes, [0]]
+    for (name, attributes, spikes), code in product(pools(), ("count", "radix")):
+        signed = spikes - numbers(6, 0, 1, *spikes.shape)
+        yield f"{name}_{code}", {**attributes, "code": code}, [signed, [0]]
 
 
 def spike_decode():
     currents = numbers(5, -7, 7, ROWS, 3, 2)
     for mode, cumulative in product(("mean", "sum", "last", "radix"), (0, 1)):
         attributes = {"mode": mode, "cumulative": cumulative}
-        yield f"{mode}_{'each' if cumulative else 'once'}", attributes, [currents]
+        yield f"{mode}_{'each' if cumulative else 'once'}", attributes, [currents, [2], 3]
+
+
+def leaky_integrate_fire():
+    currents = numbers(11, -4, 6, ROWS, 3, 2, 2)
+    leaks = {"linear": np.reshape([1, -1, 0], (3, 1, 1)), "factor": [0.5]}
+    for (mode, leak), reset in product(leaks.items(), ("subtract", "zero")):
+        attributes = {"leak_mode": mode, "reset": reset}
+        yield f"{mode}_{reset}", attributes, [currents, [4], leak, [2]]
+
+
+def averaged_integrate_fire():
+    theta = np.reshape([2, 3, 5], (3, 1, 1))
+    yield "", {}, [numbers(12, -4, 6, ROWS, 3, 2, 2), theta, [1]]
+
+
+def calcium_integrate_fire():
+    currents, leak = numbers(13, -5, 6, ROWS, 3, 2, 2), np.reshape([1, -1, 0], (3, 1, 1))
+    for gated, rounding in product((0, 1), (0, 1)):
+        attributes = {"gated": gated, "rounding": rounding}
+        label = f"{'gated' if gated else 'free'}_{'rounding' if rounding else 'plain'}"
+        yield label, attributes, [currents, [4], leak, [0], [0]]
+
+
+def signed_integrate_fire():
+    theta = np.reshape([2, 3, 5], (3, 1, 1))
+    yield "", {}, [numbers(14, -5, 6, ROWS, 3, 2, 2), theta, [0], [3], [1], [0]]
+
+
+def rate_encode():
+    for quantize in ("nearest", "floor"):
+        yield quantize, {"quantize": quantize}, [numbers(15, -9, 9, 2, 3, 2, 2) / 8, [-1], [1]]
+
+
+def isi_encode():
+    for alpha, silent_steps in product((1.0, 0.5), (0, 1)):
+        attributes = {"alpha": alpha, "silent_steps": silent_steps}
+        label = f"{'all' if alpha == 1 else 'half'}_{'silent' if silent_steps else 'full'}"
+        yield label, attributes, [numbers(16, -40, 255, 2, 3, 2, 2), [255]]
+
+
+def poisson_encode():
+    yield "", {"seed": 5}, [numbers(17, 0, 8, 2, 3, 2, 2) / 8, [7, 2**40], 3]
+
+
+def channel_expand():
+    for phi, quantize in product((1, 2), ("nearest", "floor")):
+        attributes = {"phi": phi, "quantize": quantize}
+        yield f"{phi}_{quantize}", attributes, [numbers(18, -9, 9, 2, 3, 2, 2) / 8, [-1], [1]]
+
+
+def staircase_fire():
+    tau = np.array([[-3, 0, 2, 5], [-(2**62), 1, 1, 2**62], [2, 3, 4, 6]])
+    for emission in ("unary", "averaged", "radix"):
+        currents = numbers(19, -4, 6, ROWS, 3, 2, 2)
+        yield emission, {"emission": emission}, [currents, tau, [-1], [1], [0]]
+        yield f"{emission}_constant", {"emission": emission}, [currents, tau[:1, :0], [3], [1], [0]]
+
+
+def code_encode():
+    for emission in ("once", "unary", "averaged", "radix"):
+        yield emission, {"emission": emission}, [numbers(20, -9, 9, 2, 3, 2, 2), 0]
+
+
+def table_synapse():
+    spikes, table = numbers(21, -1, 1, ROWS, 3, 2, 2), numbers(22, -99, 99, 2 * ROWS + 1)
+    late = np.where(np.arange(ROWS).reshape(-1, 1, 1, 1) < ROWS - 3, 0, spikes)
+    for code, train in (("count", spikes), ("radix", late)):
+        yield code, {"code": code}, [train, table, [-ROWS], [0]]
 
 
 #: Per op: a function that yields (name, attributes, inputs without T).
 CASES = {
+    "AveragedIntegrateFire": averaged_integrate_fire,
+    "CalciumIntegrateFire": calcium_integrate_fire,
+    "ChannelExpand": channel_expand,
+    "CodeEncode": code_encode,
     "DirectEncode": direct_encode,
     "IntegrateFire": integrate_fire,
+    "IsiEncode": isi_encode,
+    "LeakyIntegrateFire": leaky_integrate_fire,
+    "PoissonEncode": poisson_encode,
+    "RateEncode": rate_encode,
+    "SignedIntegrateFire": signed_integrate_fire,
     "SpikeAveragePool": spike_average_pool,
     "SpikeDecode": spike_decode,
     "SpikeMaxPool": spike_max_pool,
+    "StaircaseFire": staircase_fire,
+    "TableSynapse": table_synapse,
 }
 
 
@@ -106,10 +188,16 @@ def write(folder, name, model, inputs, answers):
     np.savez(folder / f"{name}.npz", **arrays)
 
 
+def onnx_type(array):
+    """The element type of a graph input or output."""
+    return helper.np_dtype_to_tensor_dtype(array.dtype)
+
+
 def write_op(folder, spec, label, attributes, arrays):
     """One op in a model of its own; the first input comes from outside, the rest are constants."""
-    arrays = [np.array(a, dtype=np.float32) for a in arrays]
     first, *others = spec.inputs[:-1]
+    types = [np.int64 if p.kind == "int64" else np.float32 for p in spec.inputs[:-1]]
+    arrays = [np.array(a, dtype=t) for a, t in zip(arrays, types, strict=True)]
 
     def answer(steps):
         outputs = spec.window(*arrays, np.array(steps, np.int64), **attributes)
@@ -134,11 +222,13 @@ def write_op(folder, spec, label, attributes, arrays):
         [node],
         "case",
         [
-            helper.make_tensor_value_info(first.name, TensorProto.FLOAT, shape),
+            helper.make_tensor_value_info(first.name, onnx_type(arrays[0]), shape),
             helper.make_tensor_value_info("timesteps", TensorProto.INT64, []),
         ],
         [
-            helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, *value.shape[1:]])
+            helper.make_tensor_value_info(
+                name, onnx_type(value), [None, *value.shape[1:]] if value.shape else []
+            )
             for name, value in answers[None].items()
         ],
         constants,

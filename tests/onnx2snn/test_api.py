@@ -201,12 +201,12 @@ def test_inspection_does_not_raise_where_conversion_does(new_net):
     net = new_net()
     x = net.relu(net.input())
     for name in ("one", "two"):
-        x = net.relu(net.node("Tanh", x, name=name))
+        x = net.relu(net.node("Softmax", x, axis=0, name=name))
     model = net.model(x)
     found = inspect(model)
     assert not found.convertible
     errors = [d for d in found.diagnostics if d.severity == "error"]
-    assert [d.node for d in errors] == ["'one' (Tanh)", "'two' (Tanh)"]
+    assert [d.node for d in errors] == ["'one' (Softmax)", "'two' (Softmax)"]
     assert inspect(model, keep_analog=["one", "two"]).convertible
 
 
@@ -273,37 +273,54 @@ def foreign(net, x):
 
 
 REFUSED = {
-    "activation": (lambda n, x: n.node("Tanh", x, name="odd"), "Tanh", "--keep-analog odd"),
-    "normalisation": (
-        lambda n, x: n.node(
-            "LayerNormalization", x, n.const(np.ones(6)), n.const(np.zeros(6)), name="odd"
-        ),
-        "LayerNormalization", "--keep-analog odd",
-    ),
-    "clip without lower bound": (
-        lambda n, x: n.conv(
-            n.node("Clip", n.conv(x, (2, 2, 1, 1)), "", n.const(1.0), name="odd"), (2, 2, 1, 1)
-        ),
-        "Clip", "--keep-analog odd",
+    "softmax over the batch": (
+        lambda n, x: n.node("Softmax", x, axis=0, name="odd"), "Softmax", "--keep-analog odd",
     ),
     "reshape of the batch": (
         lambda n, x: n.node("Reshape", x, n.ints(-1, 1, 6, 6), name="odd"),
         "Reshape", "--keep-analog odd",
     ),
-    "matrix of computed tensors": (
-        lambda n, x: n.node("MatMul", x, n.conv(x, (2, 2, 1, 1)), name="odd"),
-        "MatMul", "--keep-analog odd",
-    ),
-    "product of computed tensors": (
-        lambda n, x: n.node("Mul", x, x, name="odd"), "Mul", "--keep-analog odd",
-    ),
-    "quantizer for each channel": (
-        quantizer_for_each_channel, "QuantizeLinear", "--keep-analog odd",
-    ),
     "foreign domain": (foreign, "FusedConv", "float or QDQ"),
+    "chance": (lambda n, x: n.node("Bernoulli", x, name="odd"), "Bernoulli", "for inference"),
     "if": (conditional, "If", "without it"),
     "loop": (loop, "Loop", "without it"),
 }  # fmt: skip
+
+ISLANDS = {
+    "activation": (lambda n, x: n.node("Tanh", x, name="odd"), "Tanh"),
+    "normalisation": (
+        lambda n, x: n.node(
+            "LayerNormalization", x, n.const(np.ones(6)), n.const(np.zeros(6)), name="odd"
+        ),
+        "LayerNormalization",
+    ),
+    "clip without lower bound": (
+        lambda n, x: n.conv(
+            n.node("Clip", n.conv(x, (2, 2, 1, 1)), "", n.const(1.0), name="odd"), (2, 2, 1, 1)
+        ),
+        "Clip",
+    ),
+    "matrix of computed tensors": (
+        lambda n, x: n.node("MatMul", x, n.conv(x, (2, 2, 1, 1)), name="odd"), "MatMul",
+    ),
+    "product of computed tensors": (lambda n, x: n.node("Mul", x, x, name="odd"), "Mul"),
+    "quantizer for each channel": (quantizer_for_each_channel, "QuantizeLinear"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ISLANDS)
+def test_islands_are_warned_of_and_refused_in_strict_mode(new_net, run_stock, case):
+    make, op = ISLANDS[case]
+    model, feeds = between(new_net(), make), images(new_net(), 4)
+    options = {"threshold": "max", "calibration_data": feeds}
+    result = convert(model, 4, **options)
+    (told,) = [d for d in result.diagnostics if d.code == "ANALOG_ISLAND"]
+    assert told.node == f"'odd' ({op})"
+    assert inspect(model).convertible
+    with pytest.raises(StrictError, match="'odd'"):
+        convert(model, 4, strict=True, **options)
+    got, wanted = SpikingSession(result.model).run(feeds, 512)["b_out"], run_stock(model, feeds)[0]
+    assert np.abs(got - wanted).max() < 0.03 * np.abs(wanted).max()
 
 
 @pytest.mark.parametrize("case", REFUSED)
@@ -340,14 +357,14 @@ def test_the_file_and_all_nodes_are_named(new_net, tmp_path):
     net = new_net()
     x = net.relu(net.input())
     for i in range(8):
-        x = net.relu(net.node("Tanh", x, name=f"t{i}"))
+        x = net.relu(net.node("Softmax", x, axis=0, name=f"t{i}"))
     path = tmp_path / "net.onnx"
     onnx.save(net.model(x), path)
     with pytest.raises(UnsupportedModelError) as caught:
         convert(path, 4)
     text = str(caught.value)
-    assert text.startswith(f"{path}: node 't0' (Tanh): this operator is not supported (also 't1'")
-    assert "'t5' (Tanh) and others)" in text
+    assert text.startswith(f"{path}: node 't0' (Softmax): it works along the batch axis (also 't1'")
+    assert "'t5' (Softmax) and others)" in text
     assert "'t6'" not in text
 
 
@@ -400,10 +417,14 @@ def test_what_the_checker_refuses(new_net):
 
 
 @pytest.mark.parametrize("dtype", [TensorProto.FLOAT16, TensorProto.DOUBLE])
-def test_other_floats(new_net, dtype):
+def test_other_floats_are_converted(new_net, dtype):
     net = new_net()
     kind = helper.tensor_dtype_to_np_dtype(dtype)
     x = net.node("Conv", net.input(dtype=dtype), net.const(np.ones((3, 2, 1, 1)), dtype=kind))
     model = net.model(net.relu(x, name="act"), dtype=dtype)
-    with pytest.raises(UnsupportedModelError, match=rf"'act' \(Relu\).*{kind}.*in float32"):
-        convert(model, 4)
+    result = convert(model, 4)
+    assert "SINGLE_PRECISION" in {d.code for d in result.diagnostics}
+    assert {i.type.tensor_type.elem_type for i in result.model.graph.input} <= {
+        TensorProto.FLOAT,
+        TensorProto.INT64,
+    }

@@ -52,10 +52,20 @@ class Case:
         return self.spec.window(*self.inputs, **self.attributes)
 
 
+NUMPY_TYPES = {"float": np.float32, "int64": np.int64}
+ONNX_TYPES = {np.dtype(np.float32): TensorProto.FLOAT, np.dtype(np.int64): TensorProto.INT64}
+
+
 def make_case(name, *arrays, T, **attributes):
-    """A case with float32 arrays."""
-    inputs = (*(np.array(a, dtype=np.float32) for a in arrays), np.array(T, dtype=np.int64))
-    return Case(OPS.get(name), inputs, attributes)
+    """A case with arrays of the op's types; where it takes several, int64 stays int64."""
+    spec = OPS.get(name)
+
+    def typed(array, kinds):
+        kept = np.asarray(array).dtype == np.int64 and "int64" in kinds
+        return np.array(array, dtype=np.int64 if kept else NUMPY_TYPES[kinds[0]])
+
+    pairs = zip((*arrays, T), spec.inputs, strict=True)
+    return Case(spec, tuple(typed(a, p.kind.split("|")) for a, p in pairs), attributes)
 
 
 STEPS = st.integers(1, 12)
@@ -63,7 +73,22 @@ SAMPLES = st.integers(0, 4)
 TAILS = st.lists(st.integers(1, 4), max_size=3).map(tuple)
 RESETS = st.sampled_from(["subtract", "zero"])
 MODES = st.sampled_from(["mean", "sum", "last", "radix"])
+CODES = st.sampled_from(["count", "radix"])
 FLAGS = st.sampled_from([0, 1])
+QUANTIZERS = st.sampled_from(["nearest", "floor"])
+LEAK_MODES = st.sampled_from(["linear", "factor"])
+ALPHAS = st.sampled_from([1.0, 0.5])
+SEEDS = st.integers(-(2**63), 2**63 - 1)
+REPEATS = st.integers(1, 3)
+EITHER = st.booleans()
+INDICES = st.one_of(st.integers(0, 9), st.integers(-(2**63), 2**63 - 1))
+EMISSIONS = st.sampled_from(["unary", "averaged", "radix"])
+ENCODINGS = st.sampled_from(["once", "unary", "averaged", "radix"])
+CURRENT_TYPES = st.sampled_from([np.int64, np.float32])
+STEPS_DONE = st.integers(0, 9)
+SPIKE_LOWS = st.sampled_from([0, -1])
+ONE = st.just(1)
+BOOLEANS = st.booleans()
 
 
 @st.composite
@@ -142,37 +167,246 @@ def spike_average_pool(draw, T=STEPS, N=SAMPLES):
 
 
 @st.composite
-def spike_max_pool(draw, T=STEPS, N=SAMPLES):
+def spike_max_pool(draw, T=STEPS, N=SAMPLES, code=CODES, low=SPIKE_LOWS, high=ONE):
     steps, samples, channels = draw(T), draw(N), draw(st.integers(1, 3))
     attributes, sizes, _ = draw(pools())
     tail = (channels, *sizes)
     return make_case(
         "SpikeMaxPool",
-        draw(whole_numbers((steps * samples, *tail), 0, 1)),
-        draw(whole_numbers(draw(layouts(tail, samples)), 0, 4)),
+        draw(whole_numbers((steps * samples, *tail), draw(low), draw(high))),
+        draw(whole_numbers(draw(layouts(tail, samples)), -4, 4)),
         T=steps,
         **attributes,
+        code=draw(code),
     )
 
 
 @st.composite
-def spike_decode(draw, T=STEPS, N=SAMPLES, mode=MODES, cumulative=FLAGS):
+def spike_decode(draw, T=STEPS, N=SAMPLES, mode=MODES, cumulative=FLAGS, fresh=BOOLEANS):
+    """A readout; ``fresh`` if nothing came before its window."""
     steps, samples, tail = draw(T), draw(N), draw(TAILS)
+    before = 0 if draw(fresh) else 5
     return make_case(
         "SpikeDecode",
         draw(whole_numbers((steps * samples, *tail), -8, 8)),
+        draw(whole_numbers(draw(layouts(tail, samples)), -before, before)),
+        draw(st.integers(0, before)),
         T=steps,
         mode=draw(mode),
         cumulative=draw(cumulative),
     )
 
 
+@st.composite
+def leaky_integrate_fire(draw, T=STEPS, N=SAMPLES, leak_mode=LEAK_MODES, reset=RESETS):
+    steps, samples, tail = draw(T), draw(N), draw(TAILS)
+    mode = draw(leak_mode)
+    leak = draw(whole_numbers(draw(layouts(tail)), -2, 3))
+    return make_case(
+        "LeakyIntegrateFire",
+        draw(whole_numbers((steps * samples, *tail), -6, 8)),
+        draw(whole_numbers(draw(layouts(tail)), 1, 6)),
+        leak if mode == "linear" else np.abs(leak) / 4,
+        draw(whole_numbers(draw(layouts(tail, samples)), -4, 8)),
+        T=steps,
+        leak_mode=mode,
+        reset=draw(reset),
+    )
+
+
+@st.composite
+def averaged_integrate_fire(draw, T=STEPS, N=SAMPLES, in_range=EITHER):
+    """With ``in_range`` the potential begins between 0 and the threshold."""
+    steps, samples, tail = draw(T), draw(N), draw(TAILS)
+    theta = draw(whole_numbers(draw(layouts(tail)), 1, 6))
+    low, high = (0, int(theta.min(initial=6)) - 1) if draw(in_range) else (-4, 8)
+    return make_case(
+        "AveragedIntegrateFire",
+        draw(whole_numbers((steps * samples, *tail), -6, 8)),
+        theta,
+        draw(whole_numbers(draw(layouts(tail, samples)), low, high)),
+        T=steps,
+    )
+
+
+@st.composite
+def calcium_integrate_fire(draw, T=STEPS, N=SAMPLES, gated=FLAGS, rounding=FLAGS):
+    steps, samples, tail = draw(T), draw(N), draw(TAILS)
+    return make_case(
+        "CalciumIntegrateFire",
+        draw(whole_numbers((steps * samples, *tail), -6, 8)),
+        draw(whole_numbers(draw(layouts(tail)), 1, 6)),
+        draw(whole_numbers(draw(layouts(tail)), -3, 3)),
+        draw(whole_numbers(draw(layouts(tail, samples)), -4, 4)),
+        draw(whole_numbers(draw(layouts(tail, samples)), -1, 2)),
+        T=steps,
+        gated=draw(gated),
+        rounding=draw(rounding),
+    )
+
+
+@st.composite
+def signed_integrate_fire(draw, T=STEPS, N=SAMPLES):
+    steps, samples, tail = draw(T), draw(N), draw(TAILS)
+    return make_case(
+        "SignedIntegrateFire",
+        draw(whole_numbers((steps * samples, *tail), -6, 8)),
+        draw(whole_numbers(draw(layouts(tail)), 1, 6)),
+        draw(whole_numbers(draw(layouts(tail)), -3, 0)),
+        draw(whole_numbers(draw(layouts(tail)), 1, 9)),
+        draw(whole_numbers(draw(layouts(tail, samples)), -4, 8)),
+        draw(whole_numbers(draw(layouts(tail, samples)), -2, 2)),
+        T=steps,
+    )
+
+
+@st.composite
+def rate_encode(draw, T=STEPS, N=SAMPLES, quantize=QUANTIZERS):
+    tail = draw(TAILS)
+    low = draw(whole_numbers(draw(layouts(tail)), -4, 0))
+    return make_case(
+        "RateEncode",
+        draw(whole_numbers((draw(N), *tail), -24, 36)) / 4,
+        low,
+        low.max(initial=-4) + draw(whole_numbers(draw(layouts(tail)), 1, 8)),
+        T=draw(T),
+        quantize=draw(quantize),
+    )
+
+
+@st.composite
+def isi_encode(draw, T=STEPS, N=SAMPLES, alpha=ALPHAS, silent=FLAGS):
+    tail = draw(TAILS)
+    return make_case(
+        "IsiEncode",
+        draw(whole_numbers((draw(N), *tail), -20, 40)),
+        draw(whole_numbers(draw(layouts(tail)), 1, 30)),
+        T=draw(T),
+        alpha=draw(alpha),
+        silent_steps=draw(silent),
+    )
+
+
+@st.composite
+def poisson_encode(draw, T=STEPS, N=SAMPLES, seed=SEEDS):
+    samples = draw(N)
+    return make_case(
+        "PoissonEncode",
+        draw(whole_numbers((samples, *draw(TAILS)), -1, 9)) / 8,
+        np.array(draw(st.lists(INDICES, min_size=samples, max_size=samples)), dtype=np.int64),
+        draw(st.integers(0, 2**40)),
+        T=draw(T),
+        seed=draw(seed),
+    )
+
+
+@st.composite
+def channel_expand(draw, T=STEPS, N=SAMPLES, quantize=QUANTIZERS, phi=REPEATS):
+    tail = (draw(st.integers(1, 3)), *draw(TAILS))
+    low = draw(whole_numbers(draw(layouts(tail)), -4, 0))
+    return make_case(
+        "ChannelExpand",
+        draw(whole_numbers((draw(N), *tail), -24, 36)) / 4,
+        low,
+        low.max(initial=-4) + draw(whole_numbers(draw(layouts(tail)), 1, 8)),
+        T=draw(T),
+        phi=draw(phi),
+        quantize=draw(quantize),
+    )
+
+
+@st.composite
+def staircase_fire(
+    draw,
+    T=STEPS,
+    N=SAMPLES,
+    emission=EMISSIONS,
+    kind=CURRENT_TYPES,
+):
+    """Staircases of any height, some with entries that everything, or nothing, passes.
+
+    Codes of radix fit T bits, as the definition asks for.
+    """
+    steps, samples, emission = draw(T), draw(N), draw(emission)
+    tail = draw(TAILS)
+    rows = draw(st.sampled_from(sorted({1, tail[0] if tail else 1})))
+    count = draw(st.integers(0, 9))
+    tau = np.sort(draw(whole_numbers((rows, count), -15, 15)).astype(np.int64), axis=1)
+    if draw(st.booleans()):
+        tau[:, : count // 3], tau[:, count - count // 3 :] = -(2**62), 2**62
+    s_min = draw(st.integers(-count - 2, 2))
+    if emission == "radix":
+        most = 2**steps - 1
+        s_min = min(max(s_min, -most), most)
+        tau = tau[:, : most - s_min]
+    state = draw(layouts(tail, samples))
+    return make_case(
+        "StaircaseFire",
+        draw(whole_numbers((steps * samples, *tail), -6, 6)).astype(draw(kind)),
+        tau,
+        [s_min],
+        draw(whole_numbers(state, -9, 9)),
+        np.full(state, draw(st.integers(-12, 12))),
+        T=steps,
+        emission=emission,
+    )
+
+
+@st.composite
+def code_encode(
+    draw,
+    T=STEPS,
+    N=SAMPLES,
+    emission=ENCODINGS,
+    step=STEPS_DONE,
+):
+    """Integer codes; those of radix fit T bits, those of averaged T spikes."""
+    steps, emission = draw(T), draw(emission)
+    most = {"radix": min(2**steps - 1, 300), "averaged": steps}.get(emission, 14)
+    return make_case(
+        "CodeEncode",
+        draw(whole_numbers((draw(N), *draw(TAILS)), -most, most)).astype(np.int64),
+        draw(step),
+        T=steps,
+        emission=emission,
+    )
+
+
+@st.composite
+def table_synapse(draw, T=STEPS, N=SAMPLES, code=CODES):
+    """Any table over all codes that T unit spikes can make, from any code in its range."""
+    steps, samples, tail, code = draw(T), draw(N), draw(TAILS), draw(code)
+    start = draw(st.integers(-3, 3)) if code == "count" else 0
+    reach = min(steps, 6) + 3 if code == "count" else 2 ** min(steps, 6) - 1
+    spikes = draw(whole_numbers((steps * samples, *tail), -1, 1))
+    spikes[6 * samples :] = 0  # a code of seven and more steps stays in the table
+    if code == "radix":  # only the last six bits
+        spikes[: max(steps - 6, 0) * samples] = 0
+        spikes[(steps - min(steps, 6)) * samples :] = draw(
+            whole_numbers((min(steps, 6) * samples, *tail), -1, 1)
+        )
+    seed = draw(st.integers(0, 2**32 - 1))
+    table = np.random.default_rng(seed).integers(-(2**60), 2**60, 2 * reach + 1)
+    return make_case("TableSynapse", spikes, table, [-reach], [start], T=steps, code=code)
+
+
 MAKERS = {
+    "AveragedIntegrateFire": averaged_integrate_fire,
+    "CalciumIntegrateFire": calcium_integrate_fire,
+    "ChannelExpand": channel_expand,
+    "CodeEncode": code_encode,
     "DirectEncode": direct_encode,
     "IntegrateFire": integrate_fire,
+    "IsiEncode": isi_encode,
+    "LeakyIntegrateFire": leaky_integrate_fire,
+    "PoissonEncode": poisson_encode,
+    "RateEncode": rate_encode,
+    "SignedIntegrateFire": signed_integrate_fire,
     "SpikeAveragePool": spike_average_pool,
     "SpikeDecode": spike_decode,
     "SpikeMaxPool": spike_max_pool,
+    "StaircaseFire": staircase_fire,
+    "TableSynapse": table_synapse,
 }
 
 
@@ -198,16 +432,20 @@ def spec(request):
 # Ways to compute a case.
 
 
-def op_model(spec, attributes, input_shapes, output_shapes, opset=OPSET):
-    """A model of one node and the functions it needs."""
+def formal_type(param):
+    """A formal input's or output's element type; the first where it takes several."""
+    return ONNX_TYPES[np.dtype(NUMPY_TYPES[param.kind.split("|")[0]])]
+
+
+def op_model(spec, attributes, input_shapes, output_shapes, opset=OPSET, types=None):
+    """A model of one node and the functions it needs; ``types`` are the inputs', formal if None."""
+    types = types or [formal_type(p) for p in spec.inputs]
     inputs = [
-        helper.make_tensor_value_info(
-            p.name, TensorProto.INT64 if p.kind == "int64" else TensorProto.FLOAT, shape
-        )
-        for p, shape in zip(spec.inputs, input_shapes, strict=True)
+        helper.make_tensor_value_info(p.name, kind, shape)
+        for p, kind, shape in zip(spec.inputs, types, input_shapes, strict=True)
     ]
     outputs = [
-        helper.make_tensor_value_info(p.name, TensorProto.FLOAT, shape)
+        helper.make_tensor_value_info(p.name, formal_type(p), shape)
         for p, shape in zip(spec.outputs, output_shapes, strict=True)
     ]
     node = helper.make_node(
@@ -258,7 +496,8 @@ class Bench:
             for p, a in zip(case.spec.inputs, case.inputs, strict=True)
         ]
         outputs = [[None] * a.ndim for a in case.window()]
-        return op_model(case.spec, case.attributes, symbols, outputs, opset)
+        types = [ONNX_TYPES[a.dtype] for a in case.inputs]
+        return op_model(case.spec, case.attributes, symbols, outputs, opset, types)
 
     def load_stock(self, model):
         """Any model in stock onnxruntime."""
@@ -294,26 +533,39 @@ class Bench:
     def in_parts(self, case, parts, way):
         """A window in parts: each starts from the state that the one before left.
 
-        For ops with a time-major tensor, constants, one state, and T; and two outputs.
+        Gives the op's outputs: what has rows for every step is put together, the rest is what
+        the last part says.
         """
-        rows, *constants, state, _ = case.inputs
-        n = rows.shape[0] // case.steps
-        trains, done = [], 0
+        spec, inputs = case.spec, list(case.inputs)
+        pieces, done = [], 0
         for steps in parts:
-            part = rows[done * n : (done + steps) * n]
-            inputs = (part, *constants, state)
-            train, state = way(make_case(case.spec.name, *inputs, T=steps, **case.attributes))
-            trains.append(train)
+            for i, p in enumerate(spec.inputs):
+                if is_in_time(p):
+                    n = case.inputs[i].shape[0] // case.steps
+                    inputs[i] = case.inputs[i][done * n : (done + steps) * n]
+            outputs = way(make_case(spec.name, *inputs[:-1], T=steps, **case.attributes))
+            for before, after in spec.states():
+                inputs[before] = outputs[after]
+            pieces.append(outputs)
             done += steps
-        return np.concatenate(trains), state
+        return [
+            np.concatenate(parts) if is_in_time(p) else parts[-1]
+            for p, parts in zip(spec.outputs, zip(*pieces, strict=True), strict=True)
+        ]
 
     def _keep(self, way, case, opset, load):
         attributes = tuple((k, str(v)) for k, v in sorted(case.attributes.items()))
         ranks = tuple(a.ndim for a in case.inputs)
-        key = (way, case.spec.name, attributes, ranks, opset)
+        types = tuple(a.dtype for a in case.inputs)
+        key = (way, case.spec.name, attributes, ranks, types, opset)
         if key not in self._kept:
             self._kept[key] = load(self.model(case, opset))
         return self._kept[key]
+
+
+def is_in_time(param):
+    """Whether a formal input or output always has a row for every step."""
+    return param.shape.startswith("[T·N")
 
 
 def onnx_misreads(case):
@@ -371,8 +623,20 @@ def spiking_node(op, inputs, outputs, **attributes):
     return helper.make_node(op, inputs, outputs, name=name, domain=DOMAIN, **attributes)
 
 
+def readout(currents, answer, mode="mean"):
+    """The node that reads currents over time."""
+    return spiking_node(
+        "SpikeDecode",
+        [currents, "zero", "no_steps", "timesteps"],
+        [answer, answer + "_acc", answer + "_steps"],
+        mode=mode,
+        cumulative=0,
+    )
+
+
 def with_timesteps(nodes, inputs, outputs, constants, T, fixed):
     """The model with an initializer `timesteps`, which is an optional input unless fixed."""
+    constants = {**constants, "zero": np.zeros(1, np.float32), "no_steps": np.array(0)}
     initializers = [numpy_helper.from_array(value, name) for name, value in constants.items()]
     initializers.append(helper.make_tensor("timesteps", TensorProto.INT64, [], [T]))
     if not fixed:
@@ -401,7 +665,7 @@ def make_network(T=4, *, fixed=False, batch="N", mode="mean"):
         ),
         helper.make_node("Flatten", ["pool"], ["flat"], name="flatten", axis=1),
         helper.make_node("Gemm", ["flat", "gemm", "bias"], ["logits"], name="gemm"),
-        spiking_node("SpikeDecode", ["logits", "timesteps"], ["answer"], mode=mode, cumulative=0),
+        readout("logits", "answer", mode),
     ]
     constants = {
         "conv": CONV,
@@ -425,7 +689,7 @@ def make_two_inputs(T=4):
         spiking_node(
             "IntegrateFire", ["sum", "theta", "v", "timesteps"], ["fire", "v_final"], reset="zero"
         ),
-        spiking_node("SpikeDecode", ["fire", "timesteps"], ["count"], mode="sum", cumulative=0),
+        readout("fire", "count", "sum"),
     ]
     constants = {"theta": np.array([4], np.float32), "v": np.array([0], np.float32)}
     inputs, outputs = [floats("left", "N", 3), floats("right", "N", 3)], [floats("count", "N", 3)]
@@ -438,16 +702,59 @@ def make_waiting(T=4):
     nodes = [
         spiking_node("DirectEncode", ["x", "timesteps"], ["x_currents"]),
         spiking_node("IntegrateFire", ["x_currents", *theta_v], ["one", "one_v"], reset="subtract"),
-        spiking_node("SpikeDecode", ["one", "timesteps"], ["analog"], mode="sum", cumulative=0),
+        readout("one", "analog", "sum"),
         helper.make_node("Relu", ["analog"], ["rectified"], name="relu"),
         spiking_node("DirectEncode", ["rectified", "timesteps"], ["again"]),
         spiking_node("IntegrateFire", ["again", *theta_v], ["two", "two_v"], reset="subtract"),
-        spiking_node("SpikeDecode", ["two", "timesteps"], ["count"], mode="sum", cumulative=0),
+        readout("two", "count", "sum"),
     ]
     constants = {"theta": np.array([4], np.float32), "v": np.array([0], np.float32)}
     return with_timesteps(
         nodes, [floats("x", "N", 3)], [floats("count", "N", 3)], constants, T, fixed=False
     )
+
+
+STAIRS = (
+    np.array([[-9, -7, -5, -3, -1, 1, 2, 4, 6, 8]]),
+    np.array([[-30, -20, -10, 3, 9, 15, 21, 27, 33]]),
+)
+LOWEST = (-5, -3)  # both are 0 at 0
+LAYERS = (
+    np.random.default_rng(10).integers(-2, 3, (4, 6)).astype(np.float32),
+    np.random.default_rng(11).integers(-2, 3, (6, 3)).astype(np.float32),
+)
+
+
+def make_staircases(T=40, *, emission="once", neurons="unary", mode="sum"):
+    """Integers, CodeEncode, MatMul, StaircaseFire, MatMul, StaircaseFire, SpikeDecode."""
+    nodes = [
+        helper.make_node("Cast", ["x"], ["codes"], to=TensorProto.INT64),
+        spiking_node(
+            "CodeEncode",
+            ["codes", "no_steps", "timesteps"],
+            ["currents", "currents_steps"],
+            emission=emission,
+        ),
+    ]
+    constants, source = {}, "currents"
+    for i, (layer, tau, lowest) in enumerate(zip(LAYERS, STAIRS, LOWEST, strict=True)):
+        constants |= {f"w{i}": layer, f"tau{i}": tau, f"lowest{i}": np.array([lowest])}
+        constants |= {f"acc{i}": np.array([0]), f"s{i}": np.array([0])}
+        nodes.append(helper.make_node("MatMul", [source, f"w{i}"], [f"sum{i}"], name=f"mul{i}"))
+        states = [f"tau{i}", f"lowest{i}", f"acc{i}", f"s{i}", "timesteps"]
+        source = f"stairs{i}"
+        outputs = [source, f"acc{i}_final", f"s{i}_final"]
+        nodes.append(spiking_node("StaircaseFire", [f"sum{i}", *states], outputs, emission=neurons))
+    nodes.append(readout(source, "answer", mode))
+    inputs, outputs = [floats("x", "N", 4)], [floats("answer", "N", 3)]
+    return with_timesteps(nodes, inputs, outputs, constants, T, fixed=True)
+
+
+def climb(x):
+    """The staircases' values in the end, by NumPy alone: the answer of make_staircases."""
+    for layer, (tau,), lowest in zip(LAYERS, STAIRS, LOWEST, strict=True):
+        x = lowest + (np.asarray(x @ layer)[..., None] >= tau).sum(axis=-1)
+    return x
 
 
 def fire(currents, theta, v):
@@ -493,6 +800,16 @@ def two_inputs():
 @pytest.fixture(scope="session")
 def waiting():
     return make_waiting
+
+
+@pytest.fixture(scope="session")
+def staircases():
+    return make_staircases
+
+
+@pytest.fixture(scope="session", name="climb")
+def climb_fixture():
+    return climb
 
 
 @pytest.fixture(scope="session", name="simulate")

@@ -50,6 +50,29 @@ def test_with_rates(network, bench, images, simulate, opset):
         np.testing.assert_allclose(rate, known, rtol=1e-6)
 
 
+def test_with_rates_counts_negative_spikes_and_other_nodes(staircases, bench):
+    model = staircases(T=3)
+    nodes = instrument.speaking_nodes(model)
+    assert [n.output[0] for n in nodes] == ["currents", "stairs0", "stairs1"]
+    variant = instrument.with_rates(model, nodes)
+    names = ["answer", "currents.node.rate", "stairs0.node.rate", "stairs1.node.rate"]
+    assert output_names(variant) == names
+    variant = instrument.with_outputs(variant, ["stairs0"])
+    x = np.array([[-3, 2, 0, 1]], np.float32)
+    _, currents, rate, _, spikes = bench.load_stock(variant).run(None, {"x": x})
+    assert currents.tolist() == [1.5, 0, 0]
+    assert spikes.min() == -1
+    np.testing.assert_allclose(rate, np.abs(spikes).mean(axis=1), rtol=1e-6)
+
+
+def test_with_outputs_of_other_types(staircases, bench):
+    variant = instrument.with_outputs(staircases(T=3), ["acc0_final", "currents_steps"])
+    x = np.ones((2, 4), np.float32)
+    _, acc, steps = bench.load_stock(variant).run(None, {"x": x})
+    assert (acc.dtype, acc.shape) == (np.int64, (2, 6))
+    assert (steps.dtype, steps) == (np.int64, 3)
+
+
 def test_with_cumulative_readout(network, bench, images, simulate):
     variant = instrument.with_cumulative_readout(network(mode="sum"))
     (answer,) = bench.load_stock(variant).run(None, {"image": images, "timesteps": np.array(6)})
@@ -86,6 +109,11 @@ def test_is_anytime(network, two_inputs, waiting):
     assert instrument.is_anytime(network())
     assert instrument.is_anytime(two_inputs())
     assert not instrument.is_anytime(waiting())
+
+
+def test_neurons_that_need_the_window_are_not_anytime(staircases):
+    assert instrument.is_anytime(staircases())
+    assert not instrument.is_anytime(staircases(neurons="averaged"))
 
 
 def test_analog_layers_behind_the_readout_do_not_wait(network):

@@ -101,6 +101,10 @@ def test_functions_for():
         "IntegrateFire",  # called by the pool
         "SpikeAveragePool",
     ]
+    assert [f.name for f in functions_for(["ChannelExpand"], 17)] == [
+        "RateEncode",  # in front of what calls it: onnx.reference needs that
+        "ChannelExpand",
+    ]
     assert [f.name for f in functions_for(["IntegrateFire"] * 2, 17)] == ["IntegrateFire"]
     assert functions_for([], 17) == []
     with pytest.raises(RegistryError):

@@ -7,7 +7,10 @@ import onnx_graphsurgeon as gs
 from onnx2snn.emit.neuron import NEURONS
 from onnx2snn.emit.population import insert_population
 from onnx2snn.emit.state import Emission
+from onnx2snn.errors import PlanError
 from onnx2snn.plan import ActivationSite, NeuronPlan
+
+LEAK_MODES = ("linear", "factor")
 
 
 @NEURONS.register("lif")
@@ -15,6 +18,12 @@ def emit(
     emission: Emission, site: ActivationSite, neuron: NeuronPlan, nodes: list[gs.Node]
 ) -> gs.Node:
     """Replace the site by LeakyIntegrateFire."""
+    if neuron.leak_mode not in LEAK_MODES:
+        raise PlanError(
+            f"leak_mode is '{neuron.leak_mode}'",
+            node=f"'{site.name}'",
+            remedy=f"known are {', '.join(LEAK_MODES)}",
+        )
     return insert_population(
         emission,
         site,

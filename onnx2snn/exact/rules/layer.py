@@ -41,6 +41,8 @@ def layer(build: Builder, node: gs.Node, signals: Sequence[Signal | None]) -> Si
         raise NotExact("its weights are computed from the input")
     if node.op == "Gemm" and node.attrs.get("transA", 0):
         raise NotExact("it transposes its input")
+    if node.op == "MatMul":
+        _check_matrix(node, weights, signal)
     integers, scales = rows(weights, _output_axis(node, weights))
     integers, units = _on_one_unit(node, integers, signal)
     groups = int(node.attrs.get("group", 1))
@@ -82,6 +84,8 @@ def _kernel(
     """QLinearConv and its like take codes of one scale and an int32 bias."""
     if signal.quantizer is None or signal.quantizer.channels > 1 or node.op == "ConvTranspose":
         return None
+    if any(node.attrs.get(factor, 1.0) != 1.0 for factor in ("alpha", "beta")):
+        return None
     bias = input_at(node, 2)
     biases: tuple[int, ...] = (0,)
     if bias is not None:
@@ -95,7 +99,9 @@ def _kernel(
 
 def _input(signals: Sequence[Signal | None]) -> Signal:
     signal = signals[0]
-    if signal is None or any(s is not None for s in signals[1:]):
+    if signal is None:
+        raise NotExact("its weights stand on the left")
+    if any(s is not None for s in signals[1:]):
         raise NotExact("its weights are computed from the input")
     if not signal.is_linear:
         raise NotExact("no quantizer stands behind the activation in front of it")
@@ -104,6 +110,15 @@ def _input(signals: Sequence[Signal | None]) -> Signal:
     if signal.tensor.dtype != np.float32:
         raise NotExact("a sum of differing scales stands in front of it, without a quantizer")
     return signal
+
+
+def _check_matrix(node: gs.Node, weights: Grid, signal: Signal) -> None:
+    """A MatMul sums the last axis; channels are axis 1, samples axis 0."""
+    ndim, stack = rank(node.inputs[0]), weights.integers.shape[:-2]
+    if ndim is None or len(stack) + 2 > ndim or (len(stack) + 2 == ndim and stack[:1] > (1,)):
+        raise NotExact("its weights have one matrix for each sample")
+    if ndim != 2 and len(signal.units) > 1:
+        raise NotExact("its inputs have several scales that are not along the summed axis")
 
 
 def _output_axis(node: gs.Node, weights: Grid) -> int:

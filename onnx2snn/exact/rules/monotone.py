@@ -34,6 +34,9 @@ def _functions(build: Builder, node: gs.Node, signal: Signal) -> tuple[Monotone,
         slope = Fraction(float(node.attrs.get("alpha", 0.2)))
         shift = Fraction(float(node.attrs.get("beta", 0.5)))
         _refuse_falling((slope,))
+        if slope == 0:
+            value = min(max(shift, zero), Fraction(1))
+            return (Clipped(value, value),)
         return Affine((slope,), (shift,)), Clipped(zero, Fraction(1))
     if node.op == "LeakyRelu":
         slopes: tuple[Fraction, ...] = (Fraction(float(node.attrs.get("alpha", 0.01))),)

@@ -61,7 +61,9 @@ def concat(build: Builder, node: gs.Node, signals: Sequence[Signal | None]) -> S
     ]
     ndim = rank(node.outputs[0]) or 0
     first = parts[0]
-    alike = first.kernel is not None and all(p.kernel == first.kernel for p in parts)
+    alike = first.kernel is not None and all(
+        p.quantizer is not None and p.kernel == first.kernel for p in parts
+    )
     if int(node.attrs["axis"]) % ndim == 1:
         lengths = [t.shape[1] for t in node.inputs]
         units = [u for p, n in zip(parts, lengths, strict=True) for u in per_channel(p.units, n)]
@@ -95,8 +97,8 @@ def _check_padding(node: gs.Node, signal: Signal) -> None:
     handler = LINEAR.get("Pad")
     if handler.carry(node, np.ones(1, dtype=np.float32)) is None:
         raise NotExact("it pads with other values than zero")
-    if any(signal.offsets) or any(f.channels > 1 for f in signal.functions):
-        raise NotExact("a constant is added in front of the padding")
+    if any(signal.offsets) or not all(f.keeps_zero for f in signal.functions):
+        raise NotExact("zero is no longer zero in front of the padding")
 
 
 def _channel_order(node: gs.Node, signal: Signal) -> list[int] | None:

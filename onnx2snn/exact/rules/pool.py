@@ -93,9 +93,8 @@ def max_pool(build: Builder, node: gs.Node, signals: Sequence[Signal | None]) ->
         raise NotExact(objection)
     if signal.tensor.dtype != np.float32:
         raise NotExact("a sum of differing scales stands in front of it, without a quantizer")
-    refuse_beyond(FLOAT_EXACT, 2 * signal.reach, "a sum over time")
-    if build.code == "radix" and not signal.is_population:
-        raise NotExact("it pools sums, whose bits are no code")
+    most = (3 if build.code == "radix" else 2) * signal.reach  # P(t) − keep·P(t−1)
+    refuse_beyond(FLOAT_EXACT, most, "a sum over time")
     kernel, strides, pads = pool_geometry(node)
     state = build.emission.variable(f"{node.name}.count_final", node.inputs[0], in_time=False)
     pooled = build.emission.variable(f"{node.name}.pooled", node.outputs[0], in_time=True)
@@ -112,6 +111,6 @@ def max_pool(build: Builder, node: gs.Node, signals: Sequence[Signal | None]) ->
         domain=DOMAIN,
         attrs={"kernel_shape": kernel, "strides": strides, "pads": pads, "code": build.code},
     )
-    peak = signal.peak if signal.is_population else 2 * signal.reach
+    peak = signal.peak if signal.is_population else most
     kernel_kept = signal.kernel if signal.quantizer is not None else None
     return replace(signal, tensor=pooled, peak=peak, kernel=kernel_kept)

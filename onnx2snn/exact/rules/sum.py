@@ -135,6 +135,8 @@ def _rounded_sum(build: Builder, node: gs.Node, first: Signal, second: Signal) -
     one, two = first.quantizer, second.quantizer
     if node.op != "Add" or result is None or one is None or two is None:
         return None
+    if not (first.is_linear and second.is_linear):
+        return None
     parts = operands(one, two, result)
     if parts is None or rank(first.tensor) != rank(second.tensor):
         return None

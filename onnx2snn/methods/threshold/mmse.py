@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from onnx2snn.calibration import SiteStatistics
-from onnx2snn.methods.base import POTENTIALS, THRESHOLDS, ThresholdMethod, Vector
+from onnx2snn.methods.base import BIASES, POTENTIALS, THRESHOLDS, ThresholdMethod, Vector
 from onnx2snn.plan import ActivationSite, ConversionConfig
 
 CANDIDATES = 100
@@ -29,15 +29,21 @@ def compute(
     """The best candidate per channel, or for the layer."""
     if statistics is None:
         return None
-    rounding = POTENTIALS.get(config.v_init).fraction
+    rounding = POTENTIALS.get(config.v_init).fraction + BIASES.get(config.bias).shift
+    values, counts, tops = activations(statistics, config.granularity)
+    return best_thresholds(values, counts, tops, config.timesteps, rounding)
+
+
+def activations(
+    statistics: SiteStatistics, granularity: str
+) -> tuple[Vector, npt.NDArray[np.int64], Vector]:
+    """Values [C, bins], how often they occur, and maxima [C]; C = 1 for granularity "layer"."""
     counts = _merged(statistics.histogram)
     tops = statistics.maximum
-    if config.granularity == "layer":
-        values = (_centres() * tops[:, None]).reshape(1, -1)
-        counts, tops = counts.reshape(1, -1), tops.max(keepdims=True)
-    else:
-        values = _centres() * tops[:, None]
-    return best_thresholds(values, counts, tops, config.timesteps, rounding)
+    values = _centres() * tops[:, None]
+    if granularity == "layer":
+        return values.reshape(1, -1), counts.reshape(1, -1), tops.max(keepdims=True)
+    return values, counts, tops
 
 
 def best_thresholds(

@@ -25,6 +25,8 @@ from onnx2snn_runtime.opspec import (
 
 #: Steps of the search through a table; 16-bit quantizers have the longest.
 HALVES = [2**b for b in range(16, -1, -1)]
+#: Below and above every accumulator; they close a table at both ends.
+LOWEST, HIGHEST = -(2**63 - 1), 2**63 - 1
 
 
 def level(acc: Array, tau: Array) -> Array:
@@ -46,6 +48,15 @@ def channels_last_table(tau: Array, shape: tuple[int, ...]) -> Array:
     return np.broadcast_to(rows, (*shape, tau.shape[1]))
 
 
+def closed(tau: Array) -> Array:
+    """The table between an entry that is always reached and one that never is, [C or 1, K + 2].
+
+    So the tracer also finds its way back from outside the staircase's range.
+    """
+    ends = np.broadcast_to(np.array([LOWEST, HIGHEST], dtype=np.int64), (len(tau), 2))
+    return np.concatenate([ends[:, :1], tau, ends[:, 1:]], axis=1)
+
+
 def unary_step(
     acc: Array, s: Array, current: Array, table: Array, s_min: int
 ) -> tuple[Array, Array, Array]:
@@ -55,20 +66,18 @@ def unary_step(
         acc: int64 accumulator before the step, [N, ...].
         s: int64 tracer before the step.
         current: int64 input of the step.
-        table: tau broadcast, [N, ..., K].
+        table: a closed table broadcast, [N, ..., K + 2].
         s_min: the staircase's lowest value.
 
     Returns:
         The spike (−1, 0 or 1), the accumulator and the tracer after the step.
     """
     acc = acc + current
-    top = table.shape[-1]
+    last = table.shape[-1] - 1
     index = s - s_min
-    above = np.take_along_axis(table, np.clip(index, 0, top - 1)[..., None], axis=-1)[..., 0]
-    below = np.take_along_axis(table, np.clip(index - 1, 0, top - 1)[..., None], axis=-1)[..., 0]
-    up = (index < top) & (acc >= above)
-    down = (index > 0) & (acc < below)
-    spike = up.astype(np.int64) - down
+    above = np.take_along_axis(table, np.clip(index + 1, 0, last)[..., None], axis=-1)[..., 0]
+    below = np.take_along_axis(table, np.clip(index, 0, last)[..., None], axis=-1)[..., 0]
+    spike = (acc >= above).astype(np.int64) - (acc < below)
     return spike, acc, s + spike
 
 
@@ -89,7 +98,7 @@ def window(
     acc = np.array(np.broadcast_to(acc_init, shape), dtype=np.int64)
     lowest = int(np.asarray(s_min).reshape(()))
     if emission == "unary":
-        table = channels_last_table(np.asarray(tau), shape)
+        table = channels_last_table(closed(np.asarray(tau)), shape)
         s = np.array(np.broadcast_to(s_init, shape), dtype=np.int64)
         spikes = np.empty(rows.shape, dtype=np.float32)
         for t, current in enumerate(rows):
@@ -131,7 +140,8 @@ SPEC = OPS.register("StaircaseFire")(
             "    s(t) = sign(S)·bit T−1−t of |S|    (|S| < 2^T)\n\n"
             "The tracer S is the spike count so far (unary), the count of the window (averaged) or "
             "its code (radix); `s_final` is S. In `unary` S reaches f of the final accumulator at "
-            "most K steps after the last input. `averaged` and `radix` do not read `s_init`."
+            "most K steps after the last input, more if it starts outside of f's range. "
+            "`averaged` and `radix` do not read `s_init`."
         ),
         inputs=(
             Param("I", "[T·N, C, ...]", "integer-valued input current", "float|int64"),
@@ -176,10 +186,17 @@ SPEC = OPS.register("StaircaseFire")(
   everything = Constant <value_ints = [-1]> ()
   table_rows = Shape <end = 1> (tau)
   table_rows_scalar = Squeeze (table_rows)
-  top = Shape <start = 1> (tau)
-  table = Reshape (tau, everything)
+  lowest = Constant <value_ints = [{LOWEST}]> ()
+  highest = Constant <value_ints = [{HIGHEST}]> ()
+  column = Concat <axis = 0> (table_rows, axis)
+  first_entry = Expand (lowest, column)
+  last_entry = Expand (highest, column)
+  closed = Concat <axis = 1> (first_entry, tau, last_entry)
+  length = Shape <start = 1> (closed)
+  last = Sub (length, axis)
+  table = Reshape (closed, everything)
   channel = Range (zero_scalar, table_rows_scalar, one_scalar)
-  channel_start = Mul (channel, top)
+  channel_start = Mul (channel, length)
   tail_rank = Shape (tail)
   places = Sub (tail_rank, axis)
   trailing_rank = Max (places, zero)
@@ -188,7 +205,6 @@ SPEC = OPS.register("StaircaseFire")(
   channel_map = Reshape (channel_start, channel_shape)
   start_map = Expand (channel_map, sample_shape)
   start = Reshape <allowzero = 1> (start_map, flat)
-  before_start = Sub (start, axis)
   is_unary = Cast <to = 9> (emission_is_unary)
   is_unary_scalar = Squeeze (is_unary)
   spike_rows, acc_last, s_last = If (is_unary_scalar) <
@@ -198,19 +214,17 @@ SPEC = OPS.register("StaircaseFire")(
         => (int64[?] acc_next, int64[?] s_next, float[?] spike) {{
           acc_next = Add (acc, current)
           index = Sub (s, s_min)
-          last = Sub (top, axis)
-          at = Min (index, last)
-          place_above = Add (start, at)
+          next = Add (index, axis)
+          next_or_last = Min (next, last)
+          at_above = Max (next_or_last, zero)
+          this_or_last = Min (index, last)
+          at_below = Max (this_or_last, zero)
+          place_above = Add (start, at_above)
+          place_below = Add (start, at_below)
           above = Gather (table, place_above)
-          at_least_one = Max (index, axis)
-          place_below = Add (before_start, at_least_one)
           below = Gather (table, place_below)
-          may_rise = Less (index, top)
-          reaches = GreaterOrEqual (acc_next, above)
-          up = And (may_rise, reaches)
-          may_fall = Greater (index, zero)
-          lacks = Less (acc_next, below)
-          down = And (may_fall, lacks)
+          up = GreaterOrEqual (acc_next, above)
+          down = Less (acc_next, below)
           up_count = Cast <to = 7> (up)
           down_count = Cast <to = 7> (down)
           change = Sub (up_count, down_count)
@@ -227,19 +241,17 @@ SPEC = OPS.register("StaircaseFire")(
           acc_then = Add (kept, current_now)
         }}> (acc_flat, current_rows)
       all_halves = Constant <value_ints = {HALVES}> ()
-      needed = LessOrEqual (all_halves, top)
+      needed = LessOrEqual (all_halves, last)
       halves = Compress <axis = 0> (all_halves, needed)
       nothing = ConstantOfShape <value = int64[1] {{0}}> (flat)
       level_found = Scan <num_scan_inputs = 1, body = bisect
         (int64[?] found, int64 half) => (int64[?] found_next) {{
           candidate = Add (found, half)
-          inside = LessOrEqual (candidate, top)
-          safe = Min (candidate, top)
-          place = Add (before_start, safe)
+          candidate_or_last = Min (candidate, last)
+          place = Add (start, candidate_or_last)
           entry = Gather (table, place)
           reached = GreaterOrEqual (acc_after, entry)
-          both = And (inside, reached)
-          found_next = Where (both, candidate, found)
+          found_next = Where (reached, candidate, found)
         }}> (nothing, halves)
       s_after = Add (level_found, s_min)
 {spread_text("s_after")}

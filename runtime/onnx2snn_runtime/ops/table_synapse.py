@@ -93,6 +93,7 @@ SPEC = OPS.register("TableSynapse")(
                 choices=("count", "radix"),
             ),
         ),
+        needs_whole_window=lambda attributes: attributes["code"] == "radix",
         window=window,
         infer_shapes=infer_shapes,
         body=text_choice("code", "radix")

@@ -228,11 +228,12 @@ def negative_length(path, source, tiny):
 # Sound models that cannot become spiking networks
 
 
-@bad("unsupported operator", "block.first.relu", "Sigmoid", "--keep-analog")
+@bad("unsupported operator", "block.first.relu", "Softmax", "--keep-analog")
 def unsupported(path, source, tiny):
-    """Between populations; in front of the first one anything is computed as it is."""
+    """Between populations, where samples must not be mixed."""
     [_, second, *_] = [n for n in source.graph.node if n.op_type == "Relu"]
-    second.op_type = "Sigmoid"
+    second.op_type = "Softmax"
+    second.attribute.append(onnx.helper.make_attribute("axis", 0))
     return source
 
 

@@ -149,9 +149,12 @@ def test_a_part_that_waits_for_the_window(files, invoke):
     call = ("evaluate", "waiting.onnx", "--data", files.heldout, "--scale", "1/16", "-T", "2,5")
     content = json.loads(invoke(*call, "--json").out)
     assert content["simulated_steps"] == 7
-    assert content["rates"] == {}
     with np.load(files.heldout) as archive:
         images, labels = archive["images"].astype(np.float32) / 16, archive["labels"]
+    spikes = session.trace(images, 5).spikes
+    assert list(content["rates"]) == list(spikes)
+    for name, train in spikes.items():
+        assert content["rates"][name] == pytest.approx(train.mean(), abs=1e-6)
     assert [r["timesteps"] for r in content["rows"]] == [2, 5]
     for row in content["rows"]:
         snn = session.run(images, row["timesteps"])["logits"].argmax(axis=1)

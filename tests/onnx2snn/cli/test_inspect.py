@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import onnx
 import pytest
 
@@ -62,7 +63,9 @@ def test_linear_pools_and_analog_nodes(files, invoke):
 def inconvertible(files, folder):
     model = onnx.load(files.float)
     [_, second, third, *_] = [n for n in model.graph.node if n.op_type == "Relu"]
-    second.op_type, third.op_type = "Sigmoid", "Tanh"
+    second.op_type, third.op_type = "Softmax", "LogSoftmax"
+    for node in (second, third):
+        node.attribute.append(onnx.helper.make_attribute("axis", 0))
     (folder / "net.onnx").write_bytes(model.SerializeToString())
     return "net.onnx"
 
@@ -74,7 +77,7 @@ def test_what_cannot_be_converted(inconvertible, invoke):
     assert answer.out.splitlines()[-1] == "cannot be converted as it is"
     assert "not supported" in answer.out
     lines = [line for line in answer.err.splitlines() if not line.startswith("info: ")]
-    for line, op in zip(lines, ("Sigmoid", "Tanh"), strict=True):
+    for line, op in zip(lines, ("Softmax", "LogSoftmax"), strict=True):
         assert line.startswith("error: ")
         assert f"({op})" in line
         assert "--keep-analog" in line
@@ -94,3 +97,25 @@ def test_nothing_to_convert_is_explained(tiny, invoke, folder):
     answer = invoke("inspect", "net.onnx")
     assert answer.code == 1
     assert "no activation" in answer.err
+
+
+def test_the_share_of_the_work_in_time(files, invoke):
+    """The first convolution and the last layer are computed once."""
+    count = json.loads(invoke("inspect", files.float, "--json").out)["multiply_accumulates"]
+    assert count["total"] == count["in_time"] + count["analog"]
+    assert 0 < count["analog"] < count["in_time"]
+    assert count["share_in_time"] == count["in_time"] / count["total"]
+    assert count["unknown"] == []
+    line = f"operations: {count['total']:,} multiply-accumulates for a sample, "
+    assert line + f"{count['share_in_time']:.1%} in time" in invoke("inspect", files.float).out
+
+
+def test_the_share_where_sizes_are_unknown(tiny, invoke, folder):
+    nodes = [("Conv", ["x", "w"], ["h"], {}), ("Relu", ["h"], ["y"], {})]
+    sizes = ("N", 1, "H", "W")
+    model = tiny(nodes, {"w": np.ones((1, 1, 2, 2), np.float32)}, x=sizes, y=sizes)
+    (folder / "net.onnx").write_bytes(model.SerializeToString())
+    assert "no layers with weights whose sizes are known" in invoke("inspect", "net.onnx").out
+    count = json.loads(invoke("inspect", "net.onnx", "--json").out)["multiply_accumulates"]
+    assert (count["total"], count["share_in_time"]) == (0, None)
+    assert len(count["unknown"]) == 1

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onnx2snn.cli.options import Numbers, Steps, Whole, make_preprocessing
+from onnx2snn.cli.options import Bytes, Numbers, Steps, Whole, make_preprocessing
 from onnx2snn.errors import ConfigError
 
 
@@ -35,6 +35,31 @@ def test_limits_are_told():
 @given(st.lists(st.integers(1, 10**6), min_size=1, max_size=5), st.sampled_from([",", " ", ", "]))
 def test_steps(numbers, between):
     assert value(Steps(), between.join(map(str, numbers))) == tuple(numbers)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("1GiB", 2**30),
+        ("512 MiB", 2**29),
+        ("1.5gib", 3 * 2**29),
+        ("2GB", 2 * 10**9),
+        ("3kB", 3000),
+        ("3KiB", 3072),
+        ("1TiB", 2**40),
+        ("17", 17),
+        ("17B", 17),
+    ],
+)
+def test_amounts_of_memory(text, size):
+    assert value(Bytes(), text) == size
+
+
+@pytest.mark.parametrize("text", ["", "GiB", "-1GiB", "1XiB", "1e9", "1 G B", "one", "1GiBs", "1."])
+def test_no_amount_of_memory(text):
+    with pytest.raises(click.BadParameter) as error:
+        value(Bytes(), text)
+    assert "MiB" in str(error.value)  # shows how to say it
 
 
 @pytest.mark.parametrize("text", ["", ",", "1,0", "1,x", "1-4", "1.5", "-1"])

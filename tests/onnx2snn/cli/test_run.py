@@ -91,6 +91,7 @@ def test_json(files, invoke):
         "schema": "onnx2snn.run/1",
         "samples": 4,
         "timesteps": 3,
+        "until_settled": False,
         "outputs": {"logits": [4, 10]},
         "output": "y.npz",
     }
@@ -107,6 +108,37 @@ def test_backends_agree(files, invoke):
         answers[backend] = outputs("y.npz")["logits"]
     np.testing.assert_array_equal(answers["auto"], answers["stock"])
     np.testing.assert_allclose(answers["reference"], answers["stock"], atol=1e-4)
+
+
+def test_memory_changes_nothing(files, images, invoke):
+    """Next to none: one step of one image after the other."""
+    call = ("run", files.spiking, "-i", files.few, "-o", "y.npz", "--memory", "1kB")
+    assert invoke(*call).code == 0
+    want = SpikingSession(files.spiking).run(images[:4])["logits"]
+    np.testing.assert_allclose(outputs("y.npz")["logits"], want, atol=1e-5)
+
+
+def test_until_settled(files, invoke):
+    convert = ("convert", files.int8, "--recipe", "exact", "-o", "exact.onnx")
+    assert invoke(*convert).code == 0
+    session = SpikingSession("exact.onnx")
+    call = ("run", "exact.onnx", "-i", files.few, "-o", "y.npz", "--until-settled")
+    answer = invoke(*call)
+    assert (answer.code, answer.err) == (0, "")
+    assert f"T = {session.timesteps}, or fewer" in answer.out
+    with np.load(files.few) as archive:
+        few = archive["input"]
+    settled = session.run(few, until_settled=True)["logits"]
+    np.testing.assert_array_equal(outputs("y.npz")["logits"], settled)
+    content = json.loads(invoke(*call, "--json").out)
+    assert (content["timesteps"], content["until_settled"]) == (session.timesteps, True)
+
+
+def test_what_never_settles(files, invoke):
+    answer = invoke("run", files.spiking, "-i", files.few, "--until-settled")
+    assert answer.code == 1
+    assert answer.err.startswith(f"error: {files.spiking}: node ")
+    assert "never settles" in answer.err
 
 
 def test_several_inputs_and_outputs(invoke, folder):

@@ -216,7 +216,7 @@ class Oracle:
 
     def run(self, feeds, timesteps):
         """Spikes [T, N, ...] by site, and the mean of every output."""
-        self.potentials = {}
+        self.potentials, self.counts = {}, {}
         trains = {s.name: [] for s in self.plan.sites}
         sums = 0
         for _ in range(timesteps):
@@ -248,10 +248,17 @@ class Oracle:
             current = values[source] - np.float32(site.lower)
             amplitude = np.broadcast_to(neuron.amplitude, current.shape)
         v = self.potentials.get(site.name, np.broadcast_to(neuron.v_init, current.shape)) + current
-        fired = v >= neuron.threshold
-        left = v - neuron.threshold if neuron.reset == "subtract" else np.zeros_like(v)
-        self.potentials[site.name] = np.where(fired, left, v)
-        return fired.astype(np.float32), amplitude
+        if neuron.neuron == "lif":
+            v = v - neuron.leak
+        fired = (v >= neuron.threshold).astype(np.float32)
+        if neuron.neuron == "signed-if":
+            count = self.counts.get(site.name, np.zeros_like(v))
+            fired -= (v < 0) & (count > 0)
+            self.counts[site.name] = count + fired
+        left = v - neuron.threshold * fired
+        hard = neuron.reset == "zero"
+        self.potentials[site.name] = np.where(fired, 0, v) if hard else left
+        return fired, amplitude
 
     def max_pool(self, node, site, arriving):
         spikes, amplitude = arriving
@@ -273,6 +280,11 @@ class Oracle:
             spikes, amplitude = units[source]
             units[out] = tuple(
                 self.evaluate(node, constants | {source: a}) for a in (spikes, amplitude)
+            )
+        names = [t.name for t in node.inputs]
+        if node.op == "Concat" and all(n in units for n in names):
+            units[out] = tuple(
+                self.evaluate(node, {n: units[n][i] for n in names}) for i in range(2)
             )
 
     def evaluate(self, node, values):
@@ -299,9 +311,18 @@ def oracle():
 # ---------------------------------------------------------------------------------------------
 # Looking into spiking files.
 
-MOVES = {"Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Pad", "Identity"}
+MOVES = {
+    "Concat", "DepthToSpace", "Flatten", "Gather", "Identity", "Pad", "Reshape", "Resize", "Slice",
+    "SpaceToDepth", "Squeeze", "Transpose", "Unsqueeze",
+}  # fmt: skip
 MULTIPLIES = {"Conv", "ConvTranspose", "Gemm", "MatMul"}
-POPULATIONS = {"IntegrateFire", "SpikeAveragePool", "SpikeMaxPool"}
+POPULATIONS = {
+    "IntegrateFire",
+    "LeakyIntegrateFire",
+    "SignedIntegrateFire",
+    "SpikeAveragePool",
+    "SpikeMaxPool",
+}
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,7 @@
 """Amplitudes move into the weights behind; layers receive unit spikes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -74,6 +76,39 @@ PATHS = {
     "factor": lambda n, x: end(
         n, n.node("Mul", x, n.const(np.array([3.0, 0.5, 2.0]).reshape(3, 1, 1))), 3
     ),
+    "negative factor": lambda n, x: end(n, n.node("Div", n.node("Neg", x), n.const(4.0)), 3),
+    "factor of one axis more": lambda n, x: end(
+        n, n.node("Mul", n.const(np.array([3.0, 0.5, 2.0]).reshape(1, 3, 1, 1)), x), 3
+    ),
+    "nearest": lambda n, x: end(
+        n, n.node("Resize", x, "", n.const([1, 1, 2, 2]), mode="nearest"), 3
+    ),
+    "shuffle": lambda n, x: end(
+        n,
+        n.node(
+            "Reshape",
+            n.node(
+                "Transpose", n.node("Reshape", x, n.ints(0, 3, 1, 6, 6)), perm=[0, 2, 1, 3, 4]
+            ),
+            n.ints(0, 3, 6, 6),
+        ),
+        3,
+    ),
+    "space to depth": lambda n, x: end(n, n.node("SpaceToDepth", x, blocksize=2), 12),
+    "gather": lambda n, x: end(n, n.node("Gather", x, n.ints(2, 0, 1, 0), axis=1), 4),
+    "joined with itself": lambda n, x: end(n, n.node("Concat", x, x, axis=1), 6),
+    "joined with another": lambda n, x: end(
+        n, n.node("Concat", x, n.relu(n.conv(x, (2, 3, 1, 1)), name="other"), axis=1), 5
+    ),
+    "joined and pooled": lambda n, x: end(
+        n,
+        n.node(
+            "MaxPool",
+            n.node("Concat", x, n.relu(n.conv(x, (2, 3, 1, 1)), name="other"), axis=1),
+            kernel_shape=[2, 2],
+        ),
+        5,
+    ),
 }  # fmt: skip
 
 
@@ -93,13 +128,11 @@ def test_they_reach_the_weights(
     assert first.amplitude.size == (3 if granularity == "channel" else 1)
     assert first.amplitude.max() > (5 * first.amplitude.min() if granularity == "channel" else 1)
     nodes = {n.name: n for n in result.model.graph.node}
-    exact_pool = avgpool == "linear" and "pool" in path and "max" not in path
-    # The factor is no move: it takes the amplitude, and passes values on.
-    kept = {"factor": 1}.get(path, 0)
-    in_time = [n for n in result.model.graph.node if n.op_type == "Mul"]
-    assert len(in_time) == kept + 2  # one in front of the population, one behind the readout
+    exact_pool = avgpool == "linear" and path in {"average pool", "global pool"}
+    products = [n for n in result.model.graph.node if n.op_type == "Mul"]
+    assert len(products) == 2  # one in front of the population, one behind the readout
     assert "last" in nodes
-    if not exact_pool and not kept:
+    if not exact_pool:
         assert "last" in {n.name for n in synapses(result.model)}
         (values,) = tensors(result.model, x, [nodes["last"].input[0]]).values()
         assert set(np.unique(values)) <= {0, 1}
@@ -191,12 +224,24 @@ def test_a_silent_channel_has_amplitude_zero(new_net, run_stock, by_maximum, err
 
 
 def test_differing_amplitudes_in_one_pool_are_refused_with_a_remedy(new_net, by_maximum):
+    """Only a plan that was edited can ask for that."""
+    net = new_net()
+    x = net.node("AveragePool", population(net), kernel_shape=[2, 2], name="pool")
+    model = net.model(net.relu(net.conv(x, (2, 3, 1, 1))))
+    plan = by_maximum(model, images(net)).plan
+    first = plan.neurons[0]
+    grown = first.amplitude * np.linspace(1, 2, 36, dtype=np.float32).reshape(6, 6)
+    edited = replace(plan, neurons=(replace(first, amplitude=grown), *plan.neurons[1:]))
+    with pytest.raises(UnsupportedModelError, match=r"'pool'.*differing amplitude.*avgpool linear"):
+        onnx2snn.convert(model, plan=edited)
+
+
+def test_a_pool_across_channels_stays_linear(new_net, by_maximum, run_stock, error_at):
     net = new_net()
     x = net.node("Transpose", population(net), perm=[0, 2, 1, 3])
     x = net.node("AveragePool", x, kernel_shape=[2, 2], name="pool")
     model = net.model(net.relu(net.conv(x, (2, 6, 1, 1))))
     x = images(net)
-    with pytest.raises(UnsupportedModelError, match=r"'pool'.*differing amplitude.*avgpool linear"):
-        by_maximum(model, x)
-    by_maximum(model, x, avgpool="linear")
-    by_maximum(model, x, granularity="layer")
+    result = by_maximum(model, x)
+    assert "POOL_KEPT_LINEAR" in {d.code for d in result.diagnostics}
+    assert error_at(result.model, run_stock(model, x), x, 512) < 0.02

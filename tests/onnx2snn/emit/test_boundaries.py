@@ -42,7 +42,8 @@ def test_a_chain(new_net, by_maximum, tensors):
     analog = {k: got[k] for k in ("first", "flat", "last", "soft")}
     assert set(analog.values()) == {3}
     assert {k: got[k] for k in ("a", "inner", "b")} == {"a": 21, "inner": 21, "b": 21}
-    declared = {v.name: v.type.tensor_type.shape.dim[0].dim_param for v in spiking.graph.value_info}
+    shapes = {v.name: v.type.tensor_type.shape.dim for v in spiking.graph.value_info}
+    declared = {name: shape[0].dim_param for name, shape in shapes.items() if shape}
     assert declared["first_out"] == "N"
     assert declared["a.spikes"] == "T*N"
     assert declared["a.v_final"] == "N"

@@ -13,8 +13,11 @@ import onnx2snn
 from onnx2snn_runtime import SpikingSession
 
 
-def with_integers(plan, rng, amplitudes):
-    """The plan with random whole thresholds, potentials and amplitudes, per channel or layer."""
+def with_integers(plan, rng, amplitudes, model="if"):
+    """The plan with random whole thresholds, potentials and so on, per channel or layer.
+
+    Neurons that are no pool are of the given model.
+    """
     neurons = []
     for site, neuron in zip(plan.sites, plan.neurons, strict=True):
         if site.is_pool:
@@ -29,9 +32,12 @@ def with_integers(plan, rng, amplitudes):
         neurons.append(
             dataclasses.replace(
                 neuron,
+                neuron=model,
                 threshold=draw(1, 8),
                 v_init=draw(-3, 9),
                 amplitude=draw(1, 1 + amplitudes),
+                leak=draw(-2, 3) if model == "lif" else None,
+                reset="subtract" if model == "signed-if" else neuron.reset,
             )
         )
     return dataclasses.replace(plan, neurons=tuple(neurons))
@@ -46,11 +52,12 @@ def with_integers(plan, rng, amplitudes):
     avgpool=st.sampled_from(["spiking", "linear"]),
     reset=st.sampled_from(["subtract", "zero"]),
     amplitudes=st.sampled_from([1, 3]),
+    neuron=st.sampled_from(["if", "lif", "signed-if"]),
     seed=st.integers(0, 999),
 )
 def test_spike_trains(
     random_network, oracle, synapses, tensors,
-    numbers, shape, timesteps, samples, avgpool, reset, amplitudes, seed,
+    numbers, shape, timesteps, samples, avgpool, reset, amplitudes, neuron, seed,
 ):  # fmt: skip
     model = random_network(numbers, shape, integer=True, avgpool=avgpool, seed=seed)
     rng = np.random.default_rng(seed)
@@ -58,7 +65,7 @@ def test_spike_trains(
     plan = onnx2snn.convert(
         model, timesteps, threshold="max", calibration_data=x, avgpool=avgpool, reset=reset
     ).plan
-    plan = with_integers(plan, rng, amplitudes)
+    plan = with_integers(plan, rng, amplitudes, neuron)
     spiking = onnx2snn.convert(model, plan=plan).model
 
     stock = SpikingSession(spiking).trace(x)
@@ -80,7 +87,7 @@ def test_spike_trains(
 
     arriving = {n.input[0] for n in synapses(spiking) if not n.name.startswith("gemm")}
     for values in tensors(spiking, x, arriving).values():
-        assert set(np.unique(values)) <= {0, 1}
+        assert set(np.unique(values)) <= ({-1, 0, 1} if neuron == "signed-if" else {0, 1})
 
 
 def test_every_block_is_tried(random_network, blocks):

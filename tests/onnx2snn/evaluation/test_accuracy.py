@@ -99,7 +99,10 @@ def test_rates(session, dataset, samples):
 def test_a_part_that_waits(waiting, dataset, samples, source, ann_classes):
     found = evaluate(waiting, dataset, timesteps=[2, 4], ann=source)
     assert found.simulated_steps == 6
-    assert found.rates == {}
+    spikes = waiting.trace(samples["input"], 4).spikes
+    assert list(found.rates) == list(spikes)
+    for name, train in spikes.items():
+        assert found.rates[name] == pytest.approx(train.mean(dtype=np.float64), abs=1e-6)
     for row in found.rows:
         want = direct(waiting, samples, ann_classes, row.timesteps)
         assert (row.accuracy, row.agreement) == pytest.approx(want)

@@ -7,8 +7,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from onnx2snn.errors import ModelFileError, UnsupportedModelError
-from onnx2snn.frontend import canonicalise
+from onnx2snn import inspect
+from onnx2snn.errors import ModelFileError
+from onnx2snn.frontend import canonicalise, read_source
 from onnx2snn.frontend.pipeline import LOWEST_TARGET_OPSET
 
 
@@ -173,14 +174,18 @@ def test_shapes_that_contradict_each_other(new_net):
         canonicalise(model)
 
 
-def test_an_old_model_with_foreign_operators(new_net):
-    net = new_net(opset=13)
+@pytest.mark.parametrize("opset", [9, 13, 18])
+def test_foreign_operators_pass_and_are_judged_later(new_net, opset):
+    net = new_net(opset=opset)
     net.domains = ["com.microsoft"]
     y = net.node("Gelu", net.input(), domain="com.microsoft", name="gelu")
-    with pytest.raises(
-        UnsupportedModelError, match=r"'gelu' \(Gelu\).*com.microsoft.*float or QDQ"
-    ):
-        canonicalise(net.model(y, check=False, shape=["N", 2, 6, 6]))
+    y = net.node("Softmax", net.norm(y, 2), axis=1)
+    model = net.model(y, check=False, shape=["N", 2, 6, 6])
+    canonical = canonicalise(model)
+    assert canonical.graph.opset == LOWEST_TARGET_OPSET
+    assert next(n for n in canonical.graph.nodes if n.name == "gelu").domain == "com.microsoft"
+    errors = [d for d in inspect(model).diagnostics if d.severity == "error"]
+    assert any(d.node == "'gelu' (Gelu)" and "com.microsoft" in d.what for d in errors)
 
 
 def test_what_cannot_be_lifted(new_net):
@@ -209,3 +214,84 @@ def test_weights_in_other_fields_than_raw_data(new_net, same_function, ops_of):
     model = net.model(net.relu(y))
     assert isinstance(model, onnx.ModelProto)
     same_function(model, net.rng.normal(size=(2, 2, 6, 6)).astype(np.float32))
+
+
+def test_one_constant_part_that_cannot_be_computed_hinders_no_other(new_net, ops_of):
+    """Foreign operators on constants are left out of constant folding."""
+    net = new_net()
+    net.domains = ["com.example"]
+    strange = net.node("Strange", net.const(2.0), domain="com.example")
+    y = net.node("Add", net.relu(net.input()), net.node("Sqrt", net.const(4.0)))
+    model = net.model(net.node("Mul", y, strange), check=False, shape=["N", 2, 6, 6])
+    assert sorted(ops_of(canonicalise(model))) == ["Add", "Mul", "Relu", "Strange"]
+
+
+def function_of(name, domain, opset, *nodes, inputs=("x",), outputs=("y",)):
+    imports = [helper.make_opsetid("", opset), helper.make_opsetid(domain, 1)]
+    return helper.make_function(domain, name, inputs, outputs, nodes, imports)
+
+
+@pytest.mark.parametrize("opset", [13, 18])
+def test_local_functions_are_written_out(new_net, same_function, ops_of, opset):
+    """As torch exports modules: a function may call another one."""
+    net = new_net(opset=opset)
+    net.domains = ["pkg"]
+    x = net.node("Block", net.conv(net.input(), (3, 2, 3, 3)), domain="pkg")
+    model = net.model(net.conv(x, (2, 3, 1, 1)), check=False, shape=["N", 2, 4, 4])
+    twice = helper.make_node("Add", ["a", "a"], ["y"])
+    act = helper.make_node("Act", ["x"], ["a"], domain="pkg")
+    model.functions.append(function_of("Block", "pkg", opset, act, twice))
+    relu = helper.make_node("Relu", ["x"], ["y"])
+    model.functions.append(function_of("Act", "pkg", opset, relu))
+    onnx.checker.check_model(model)
+    canonical = same_function(model, net.rng.normal(size=(2, 2, 6, 6)).astype(np.float32))
+    assert ops_of(canonical) == ["Conv", "Relu", "Add", "Conv"]
+    assert canonical.source.operators == {"Conv": 2, "Relu": 1, "Add": 1}
+    assert (
+        canonical.source.digest
+        == hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()
+    )
+
+
+def test_preprocessing_inside(new_net, same_function, ops_of):
+    """Bytes with channels last, brought to size, centred and scaled before the first layer."""
+    net = new_net()
+    x = net.input(shape=("N", 8, 8, 3), dtype=TensorProto.UINT8)
+    x = net.node("Cast", x, to=TensorProto.FLOAT)
+    x = net.node("Sub", x, net.const([123.0, 116.0, 103.0]))
+    x = net.node("Div", x, net.const([58.0, 57.0, 57.5]))
+    x = net.node("Transpose", x, perm=[0, 3, 1, 2])
+    x = net.node("Resize", x, "", net.const([1, 1, 0.5, 0.5]), mode="linear")
+    x = net.relu(net.conv(net.node("Mul", x, net.const(0.5)), (4, 3, 3, 3)))
+    model = net.model(net.conv(x, (2, 4, 2, 2)))
+    images = net.rng.integers(0, 256, (2, 8, 8, 3)).astype(np.uint8)
+    canonical = same_function(model, images)
+    ops = ops_of(canonical)
+    assert ops[-3:] == ["Conv", "Relu", "Conv"]
+    assert {"Cast", "Transpose", "Resize"} < set(ops[:-3])
+    assert canonical.graph.inputs[0].dtype == np.uint8
+
+
+def test_several_inputs_and_outputs(new_net, same_function, ops_of):
+    net = new_net()
+    left = net.relu(net.conv(net.input("left", ("N", 2, 4, 4)), (3, 2, 3, 3)))
+    right = net.node("Flatten", net.input("right", ("N", 3, 2, 2)))
+    joined = net.node("Concat", net.node("Flatten", left), right, axis=1)
+    first, second = net.gemm(joined, (24, 5)), net.gemm(joined, (24, 2))
+    feeds = {
+        "left": net.rng.normal(size=(3, 2, 4, 4)).astype(np.float32),
+        "right": net.rng.normal(size=(3, 3, 2, 2)).astype(np.float32),
+    }
+    ops = ops_of(same_function(net.model(first, second, left), feeds))
+    assert sorted(ops) == ["Concat", "Conv", "Flatten", "Flatten", "Gemm", "Gemm", "Relu"]
+
+
+def test_external_data(new_net, same_function, tmp_path, run_stock, assert_close):
+    net = new_net()
+    model = net.model(everything(net))
+    x = net.rng.normal(size=(2, 2, 8, 8)).astype(np.float32)
+    wanted = run_stock(model, x)
+    path = tmp_path / "net.onnx"
+    onnx.save(model, path, save_as_external_data=True, size_threshold=0, location="weights.bin")
+    assert (tmp_path / "weights.bin").stat().st_size > 1000
+    assert_close(run_stock(canonicalise(*read_source(path)).to_model(), x), wanted)

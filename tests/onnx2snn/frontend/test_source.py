@@ -1,5 +1,6 @@
 """What is no trained network is refused, with a remedy."""
 
+import ml_dtypes
 import numpy as np
 import onnx
 import onnx_graphsurgeon as gs
@@ -51,7 +52,7 @@ def test_spiking_already(model):
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("as_node", [False, True])
-@pytest.mark.parametrize("dtype", [np.float32, np.float16, np.float64])
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, np.float64, ml_dtypes.bfloat16])
 def test_weights_that_are_no_numbers(model, value, as_node, dtype):
     broken = np.ones((3, 2), dtype)
     broken[1, 1] = value

@@ -56,7 +56,15 @@ def cases():
     add("ConvTranspose", "grouped", conv((4, 3, 2, 2), "ConvTranspose", group=2))
     add("Gemm", "plain", lambda net, x: net.gemm(x, (7, 3)), (7,))
     add("MatMul", "last axis", node("MatMul", rng.normal(size=(6, 3)).astype(np.float32)), (4, 6))
+    left = rng.normal(size=(3, 4)).astype(np.float32)
+    add("MatMul", "left", lambda net, x: net.node("MatMul", net.const(left), x), (4, 6))
+    add("MatMul", "stack", node("MatMul", rng.normal(size=(1, 4, 6, 3)).astype(np.float32)))
     add("AveragePool", "padded", node("AveragePool", kernel_shape=[2, 3], pads=[1, 0, 0, 2]))
+    add("ReduceMean", "last axis", node("ReduceMean", ints(-1)))
+    add("ReduceMean", "squeezed", node("ReduceMean", ints(2), keepdims=0))
+    add("ReduceMean", "channels", node("ReduceMean", ints(1)))
+    add("ReduceSum", "image", node("ReduceSum", ints(2, 3)))
+    add("ReduceSum", "nothing", node("ReduceSum", ints(), noop_with_empty_axes=1))
     add("GlobalAveragePool", "plain", node("GlobalAveragePool"), (4, "H", 6))
     add("Identity", "plain", node("Identity"))
     add("Flatten", "image", node("Flatten"))
@@ -76,6 +84,43 @@ def cases():
     add("Pad", "reflect", node("Pad", ints(0, 0, 1, 1, 0, 0, 1, 1), mode="reflect"))
     add("Pad", "mirrored channels", node("Pad", ints(0, 1, 0, 0, 0, 1, 0, 0), mode="reflect"))
     add("Pad", "crop", node("Pad", ints(0, -1, 0, 0, 0, -1, 0, 0)))
+    scales = np.array([1, 1, 2, 1.5], np.float32)
+    add("Resize", "nearest", lambda net, x: net.node("Resize", x, "", net.const(scales)))
+    add(
+        "Resize",
+        "linear",
+        lambda net, x: net.node("Resize", x, "", net.const(scales), mode="linear"),
+    )
+    add(
+        "Resize",
+        "cubic to a size",
+        lambda net, x: net.node("Resize", x, "", "", net.ints(7, 3), mode="cubic", axes=[2, 3]),
+    )
+    add(
+        "Resize",
+        "channels",
+        lambda net, x: net.node("Resize", x, "", net.const([1, 2, 1, 1]), mode="linear"),
+    )
+    add(
+        "Resize",
+        "crop",
+        lambda net, x: net.node(
+            "Resize",
+            x,
+            net.const([0, 0, 0.2, -0.5, 1, 1, 0.9, 1.5]),
+            net.const(scales),
+            coordinate_transformation_mode="tf_crop_and_resize",
+            extrapolation_value=2.0,
+        ),
+    )
+    add("DepthToSpace", "DCR", node("DepthToSpace", blocksize=2))
+    add("DepthToSpace", "CRD", node("DepthToSpace", blocksize=2, mode="CRD"))
+    add("SpaceToDepth", "plain", node("SpaceToDepth", blocksize=2), (3, 4, 6))
+    add("Gather", "channels", node("Gather", ints(3, 0, 0), axis=1))
+    add("Gather", "places", node("Gather", ints(-1, 0), axis=-1))
+    add("Expand", "places", node("Expand", ints(1, 1, 3, 2)), (4, 3, 1))
+    add("Expand", "fewer axes", node("Expand", ints(3, 2)), (4, 3, 1))
+    add("Tile", "channels", node("Tile", ints(1, 2, 1, 1)))
     add("Concat", "itself", lambda net, x: net.node("Concat", x, x, axis=1))
     add("Add", "constant", node("Add", floats[4, 1, 1]))
     add("Add", "itself", lambda net, x: net.node("Add", x, x))
@@ -84,6 +129,7 @@ def cases():
     for shape, factor in floats.items():
         add("Mul", f"constant {list(shape)}", node("Mul", factor))
     add("Mul", "swapped", lambda net, x: net.node("Mul", net.const(floats[4, 1, 1]), x))
+    add("Neg", "plain", node("Neg"))
     add("Div", "constant", node("Div", floats[4, 1, 1]))
     return made
 
@@ -106,7 +152,8 @@ def make(new_net):
     def make(case):
         net = new_net(seed=3)
         model = net.model(case.build(net, net.input(shape=("N", *case.shape))))
-        graph = canonicalise(model).graph
+        # This form leaves sums and products as they are written.
+        graph = canonicalise(model, keep_integers=True).graph
         (node,) = [n for n in graph.nodes if n.op == case.op]
         return graph, node
 

@@ -8,8 +8,9 @@ from onnx2snn.linear import LINEAR
 
 
 def reason_of(net, y, op, check=True):
-    model = net.model(y, check=check, shape=None if check else ["N"])
-    (node,) = [n for n in canonicalise(model).graph.nodes if n.op == op]
+    model = net.model(y, check=check)
+    graph = canonicalise(model, keep_integers=True).graph
+    (node,) = [n for n in graph.nodes if n.op == op]
     return LINEAR.get(op).reason(node)
 
 
@@ -113,3 +114,67 @@ def test_computed_pads(new_net):
     net = new_net()
     y = net.node("Pad", net.input(shape=("N", 4, 6)), net.input("pads", (6,), dtype=7))
     assert "computed" in reason_of(net, y, "Pad")
+
+
+@pytest.mark.parametrize("op", ["Add", "Mul"])
+def test_operands_of_different_rank(new_net, op):
+    net = new_net()
+    x = net.input(shape=("N", 4, 6))
+    if op == "Mul":
+        y = net.node(op, x, net.const(np.ones((1, 2, 4, 6))))
+        assert "more axes" in reason_of(net, y, op)
+    else:
+        y = net.node(op, x, net.input("row", (6,)))
+        assert "numbers of axes" in reason_of(net, y, op)
+
+
+@pytest.mark.parametrize(
+    ("left", "shape", "says"),
+    [
+        (True, (3, 4), "along the batch axis"),
+        (True, (2, 5, 3, 4), "one matrix for each sample"),
+        (False, (2, 5, 6, 3), "one matrix for each sample"),
+    ],
+)
+def test_matrices_for_each_sample(new_net, left, shape, says):
+    net = new_net()
+    x = net.input(shape=(2, 5, 4, 6) if len(shape) == 4 else (4, 6))
+    w = net.random(*shape)
+    y = net.node("MatMul", w, x) if left else net.node("MatMul", x, w)
+    assert says in reason_of(net, y, "MatMul")
+
+
+@pytest.mark.parametrize(
+    ("op", "constants", "attributes", "says"),
+    [
+        ("Gather", [[0]], {"axis": 0}, "batch axis"),
+        ("Tile", [[2, 1, 1]], {}, "batch axis"),
+        ("Expand", [[2, 1, 4, 6]], {}, "batch axis"),
+        ("ReduceSum", [[0, 2]], {}, "batch axis"),
+        ("ReduceMean", [[-3]], {}, "batch axis"),
+        ("ReduceSum", [[]], {}, "batch axis"),
+    ],
+)
+def test_moves_and_sums_along_the_batch(new_net, op, constants, attributes, says):
+    net = new_net()
+    given = [net.ints(*c) for c in constants]
+    y = net.node(op, net.input(shape=("N", 4, 6)), *given, **attributes)
+    assert says in reason_of(net, y, op)
+
+
+@pytest.mark.parametrize("op", ["Gather", "Tile", "Expand", "ReduceSum"])
+def test_computed_places(new_net, op):
+    net = new_net()
+    shape = (3,) if op in {"Tile", "Expand"} else (1,)
+    attributes = {"axis": 1} if op == "Gather" else {}
+    y = net.node(op, net.input(shape=("N", 4, 6)), net.input("given", shape, dtype=7), **attributes)
+    assert "computed from the input" in reason_of(net, y, op, check=False)
+
+
+def test_a_resize_of_the_batch_or_of_computed_size(new_net):
+    net = new_net()
+    x = net.input(shape=("N", 4, 6))
+    assert "batch axis" in reason_of(net, net.node("Resize", x, "", net.const([2, 1, 1])), "Resize")
+    net = new_net()
+    x, given = net.input(shape=("N", 4, 6)), net.input("given", (3,))
+    assert "computed" in reason_of(net, net.node("Resize", x, "", given), "Resize")

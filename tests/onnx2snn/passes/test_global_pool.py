@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from onnx import helper
+from onnx import TensorProto, helper
 
 
 def spatial_mean(net, x, axes, keepdims):
@@ -57,3 +57,21 @@ def test_the_mean_of_everything_stays(new_net, same_function, ops_of):
     values = net.rng.normal(size=(1, 2, 3, 3)).astype(np.float32)
     assert ops_of(same_function(model, values)) == ["ReduceMean"]
     assert helper.get_node_attr_value(model.graph.node[0], "keepdims") == 1
+
+
+@pytest.mark.parametrize("keepdims", [0, 1])
+def test_maxima(new_net, same_function, ops_of, keepdims):
+    net = new_net()
+    x = net.input()
+    y = net.node("ReduceMax", x, net.ints(2, 3), keepdims=keepdims)
+    model = net.model(y, net.node("GlobalMaxPool", x))
+    values = net.rng.normal(size=(2, 2, 6, 6)).astype(np.float32)
+    ops = ops_of(same_function(model, values))
+    assert sorted(ops) == ["Flatten"] * (1 - keepdims) + ["MaxPool", "MaxPool"]
+
+
+def test_a_maximum_of_integers_stays(new_net, same_function, ops_of):
+    net = new_net()
+    y = net.node("ReduceMax", net.input(dtype=TensorProto.INT64), net.ints(2, 3))
+    values = net.rng.integers(-9, 9, (2, 2, 6, 6))
+    assert ops_of(same_function(net.model(y, dtype=TensorProto.INT64), values)) == ["ReduceMax"]

@@ -66,3 +66,18 @@ def test_a_mask_that_is_an_output_keeps_the_dropout(new_net, ops_of):
     model = net.model(y, "drop_out1", check=False, shape=["N", 2, 6, 6])
     model.graph.output[1].type.tensor_type.elem_type = TensorProto.BOOL
     assert ops_of(canonicalise(model)) == ["Relu", "Dropout"]
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_dropout_goes_only_if_it_drops_nothing(new_net, ops_of, training):
+    net = new_net()
+    mode = net.const(np.array(training), dtype=None)
+    y = net.node("Dropout", net.relu(net.input()), net.const(0.4), mode)
+    assert ("Dropout" in ops_of(canonicalise(net.model(y)))) is training
+
+
+def test_dropout_whose_mode_is_computed_stays(new_net, ops_of):
+    net = new_net()
+    x = net.relu(net.input())
+    y = net.node("Dropout", x, net.const(0.4), net.input("mode", (), TensorProto.BOOL))
+    assert "Dropout" in ops_of(canonicalise(net.model(y)))

@@ -85,7 +85,7 @@ def kept_linear(found):
 
 @pytest.mark.parametrize(
     "between",
-    ["Sum", "Conv", "Concat", "Clip with an offset", "Pad of ones"],
+    ["Sum", "Conv", "Concat with a sum", "Clip with an offset", "Pad of ones", "across channels"],
 )
 def test_what_averages_no_spikes_stays_linear(new_net, find, between):
     net = new_net()
@@ -98,8 +98,10 @@ def test_what_averages_no_spikes_stays_linear(new_net, find, between):
         x = net.node("Add", x, x)
     elif between == "Conv":
         x = net.conv(x, (2, 2, 3, 3))
-    elif between == "Concat":
-        x = net.node("Concat", x, x, axis=1)
+    elif between == "Concat with a sum":
+        x = net.node("Concat", x, net.node("Add", x, x), axis=1)
+    elif between == "across channels":
+        x = net.node("Transpose", x, perm=[0, 2, 1, 3])
     elif between == "Pad of ones":
         x = net.node("Pad", x, net.ints(0, 0, 1, 1, 0, 0, 1, 1), net.const(1.0))
     found = find(net.model(pool(net, x)))

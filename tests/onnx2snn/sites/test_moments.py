@@ -132,3 +132,30 @@ def test_the_site_knows_its_moments(new_net, find):
     assert site.mean.shape == site.std.shape == (3,)
     beta = np.frombuffer(model.graph.initializer[2].raw_data, np.float32)
     np.testing.assert_array_equal(site.mean, beta)
+
+
+@pytest.mark.parametrize("op", ["Mul", "Add", "Div", "Neg"])
+@pytest.mark.parametrize("shape", [(), (4, 1, 1), (1, 4, 1, 1)])
+def test_constants(new_net, run_stock, op, shape):
+    net = new_net()
+    y, draw = normal(net, "x")
+    operands = [] if op == "Neg" else [net.const(net.rng.uniform(-2, -0.5, shape))]
+    y = net.node(op, y, *operands)
+    compare(net, y, {"x": draw()}, run_stock, 0.1)
+
+
+@pytest.mark.parametrize("shape", [(2,), (2, 2), (4, 2, 1)])
+def test_constants_that_differ_by_place_tell_nothing(new_net, shape):
+    net = new_net()
+    y, _ = normal(net, "x")
+    y = net.node("Mul", y, net.const(net.rng.uniform(1, 2, shape)), name="odd")
+    canonical = canonicalise(net.model(net.relu(y)))
+    assert "odd_out" not in propagate(canonical)
+
+
+def test_both_rectifiers_of_a_leaky_one(new_net, find):
+    net = new_net()
+    y, _ = normal(net, "x")
+    one, other = find(net.model(net.node("LeakyRelu", y))).sites
+    np.testing.assert_allclose(one.mean, -other.mean)
+    np.testing.assert_allclose(one.std, other.std)

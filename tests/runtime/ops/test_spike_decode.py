@@ -10,6 +10,11 @@ from onnx2snn_runtime.opspec import OPS
 MODES = ("mean", "sum", "last", "radix")
 
 
+def decode(case, rows, T, mode, cumulative=0, acc_init=(0,), t_init=0):
+    """A case of a readout that starts anew, unless said otherwise."""
+    return case("SpikeDecode", rows, acc_init, t_init, T=T, mode=mode, cumulative=cumulative)
+
+
 def closed_form(rows, mode):
     """The answer from all steps at once; rows is [T, ...] of integers."""
     T = len(rows)
@@ -34,10 +39,25 @@ def closed_form(rows, mode):
 )
 def test_hand_made(bench, case, mode, answers):
     rows = [[1], [0], [1], [1]]
-    (every,) = bench.agree(case("SpikeDecode", rows, T=4, mode=mode, cumulative=1))
+    every, acc, steps = bench.agree(decode(case, rows, 4, mode, cumulative=1))
     assert every.ravel().tolist() == answers
-    (final,) = bench.agree(case("SpikeDecode", rows, T=4, mode=mode, cumulative=0))
+    final, *_ = bench.agree(decode(case, rows, 4, mode))
     assert final.tolist() == [[answers[-1]]]
+    assert acc.item() == (3 if mode == "mean" else answers[-1])
+    assert steps == 4
+
+
+@pytest.mark.parametrize(
+    ("mode", "answers", "acc"),
+    [("mean", [2, 2], 8), ("sum", [6, 8], 8), ("last", [1, 2], 2), ("radix", [11, 24], 24)],
+)
+def test_goes_on(bench, case, mode, answers, acc):
+    """After two steps that left 5."""
+    for cumulative, want in ((1, answers), (0, answers[1:])):
+        later = decode(case, [[1], [2]], 2, mode, cumulative, acc_init=[5], t_init=2)
+        answer, acc_final, steps = bench.agree(later)
+        assert answer.ravel().tolist() == want
+        assert (acc_final.item(), steps) == (acc, 4)
 
 
 @pytest.mark.parametrize(
@@ -46,15 +66,15 @@ def test_hand_made(bench, case, mode, answers):
 def test_rows_are_time_major(bench, case, mode, answer):
     # Sample 0 gets 1 and 5, sample 1 gets 2 and 6.
     rows = [[1], [2], [5], [6]]
-    (got,) = bench.agree(case("SpikeDecode", rows, T=2, mode=mode, cumulative=0))
+    got, *_ = bench.agree(decode(case, rows, 2, mode))
     assert got.ravel().tolist() == answer
 
 
 @settings(max_examples=300)
 @given(data=st.data())
 def test_agrees_with_the_closed_form_and_all_backends(makers, bench, data, same_bits):
-    case = data.draw(makers["SpikeDecode"]())
-    (got,) = bench.agree(case)
+    case = data.draw(makers["SpikeDecode"](fresh=st.just(True)))
+    got, *_ = bench.agree(case)
     rows = case.inputs[0].reshape(case.steps, -1, *case.inputs[0].shape[1:])
     if case.inputs[0].size == 0:
         return
@@ -70,7 +90,7 @@ def test_agrees_with_the_closed_form_and_all_backends(makers, bench, data, same_
 def test_the_last_cumulative_row_is_the_answer(makers, bench, data, mode):
     case = data.draw(makers["SpikeDecode"](mode=st.just(mode), cumulative=st.just(1)))
     short = type(case)(case.spec, case.inputs, {"mode": mode, "cumulative": 0})
-    (every,), (final,) = bench.stock(case), bench.stock(short)
+    (every, *_), (final, *_) = bench.stock(case), bench.stock(short)
     assert every.shape[0] == case.steps * final.shape[0]
     np.testing.assert_array_equal(every[every.shape[0] - final.shape[0] :], final)
 
@@ -86,7 +106,7 @@ def test_a_cumulative_row_is_the_answer_of_a_shorter_window(makers, bench, data,
     t = data.draw(st.integers(1, case.steps - 1))
     short = type(case)(
         case.spec,
-        (case.inputs[0][: t * n].copy(), np.array(t, np.int64)),
+        (case.inputs[0][: t * n].copy(), *case.inputs[1:3], np.array(t, np.int64)),
         {"mode": mode, "cumulative": 0},
     )
     np.testing.assert_array_equal(bench.stock(case)[0][(t - 1) * n : t * n], bench.stock(short)[0])
@@ -98,16 +118,14 @@ def test_a_cumulative_row_is_the_answer_of_a_shorter_window(makers, bench, data,
     cumulative=st.sampled_from([0, 1]),
 )
 def test_backends_agree_on_fractions(case, bench, rows, mode, cumulative):
-    bench.agree(
-        case("SpikeDecode", np.reshape(rows, (8, 1)), T=4, mode=mode, cumulative=cumulative)
-    )
+    bench.agree(decode(case, np.reshape(rows, (8, 1)), 4, mode, cumulative))
 
 
 @pytest.mark.parametrize("mode", ["mean", "last"])
 def test_undoes_the_direct_encoder(bench, case, mode):
     values = np.random.default_rng(1).integers(-9, 9, (3, 2, 4))
     (currents,) = bench.agree(case("DirectEncode", values, T=7))
-    (back,) = bench.agree(case("SpikeDecode", currents, T=7, mode=mode, cumulative=0))
+    back, *_ = bench.agree(decode(case, currents, 7, mode))
     np.testing.assert_array_equal(back, values)
 
 
@@ -123,4 +141,6 @@ def test_undoes_the_direct_encoder(bench, case, mode):
 )
 def test_inferred_shapes(currents, cumulative, answer):
     attributes = {"mode": "mean", "cumulative": cumulative}
-    assert OPS.get("SpikeDecode").infer_shapes([currents, ()], attributes) == (answer,)
+    found = OPS.get("SpikeDecode").infer_shapes([currents, (1,), (), ()], attributes)
+    state = (0 if currents[0] == 0 else None, *currents[1:])
+    assert found == (answer, state, ())

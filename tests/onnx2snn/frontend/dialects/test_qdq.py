@@ -6,7 +6,12 @@ import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from onnx import TensorProto
 
+from onnx2snn.errors import UnsupportedModelError
+from onnx2snn.frontend import canonicalise
+
+PAIR = ["QuantizeLinear", "DequantizeLinear"]
 RANGES = {
     np.int8: (-128, 127),
     np.uint8: (0, 255),
@@ -167,6 +172,75 @@ def test_integer_input_of_the_network(new_net, run_stock, same_function, ops_of)
     feeds = net.rng.integers(0, 256, (2, 2, 6, 6)).astype(np.uint8)
     ops = ops_of(exact(net.model(y), run_stock, same_function, feeds))
     assert ops == ["DequantizeLinear", "Conv", "QuantizeLinear", "DequantizeLinear"]
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.uint16, ml_dtypes.uint4])
+@pytest.mark.parametrize("keep", [True, False])
+def test_quantizers_of_onnxruntimes_domain(new_net, run_stock, ops_of, dtype, keep):
+    """Below opset 21 onnxruntime has these sizes in a domain of its own."""
+    net = new_net(opset=17)
+    net.domains = ["com.microsoft"]
+    own = {"domain": "com.microsoft"}
+    parameters = [net.const(0.25), net.const(np.array(3, dtype), dtype=None)]
+    x = net.node("QuantizeLinear", net.input(), *parameters, **own)
+    x = net.node("DequantizeLinear", x, *parameters, **own)
+    w = net.const(net.rng.integers(0, 8, (3, 2, 3, 3)).astype(dtype), dtype=None)
+    w = net.node("DequantizeLinear", w, *parameters, **own)
+    model = net.model(net.node("Conv", x, w), shape=["N", 3, 4, 4])
+    canonical = canonicalise(model, keep_integers=keep)
+    clip = ["Clip"] if dtype is ml_dtypes.uint4 else []
+    wanted = [*clip, *PAIR, *["DequantizeLinear"] * keep, "Conv"]
+    assert sorted(ops_of(canonical)) == sorted(wanted)
+    assert canonical.graph.opset == (18 if clip else 21)
+    assert canonical.source.dialects == ("QDQ",)
+    x = net.rng.normal(0, 2, size=(2, 2, 6, 6)).astype(np.float32)
+    np.testing.assert_array_equal(run_stock(canonical.to_model(), x)[0], run_stock(model, x)[0])
+
+
+@pytest.mark.parametrize("dtype", [ml_dtypes.int4, ml_dtypes.uint4])
+@pytest.mark.parametrize("axis", [None, 1, -3])
+def test_activations_of_four_bits(new_net, run_stock, ops_of, dtype, axis):
+    """Eight bits hold them, behind a cut to their range."""
+    net = new_net(opset=21)
+    count, attrs = ((), {}) if axis is None else ((2,), {"axis": axis})
+    scale = net.const(0.25 * 2.0 ** np.arange(2) if count else 0.25)
+    grid = [scale, net.const(np.full(count, 3).astype(dtype), dtype=None)]
+    q = net.node("QuantizeLinear", net.input(), *grid, **attrs)
+    q = net.node("Transpose", q, perm=[0, 1, 3, 2]) if axis is None else q
+    model = net.model(net.node("DequantizeLinear", q, *grid, **attrs))
+    x = net.rng.normal(0, 4, size=(2, 2, 6, 6)).astype(np.float32)
+    canonical = canonicalise(model)
+    np.testing.assert_array_equal(run_stock(canonical.to_model(), x)[0], run_stock(model, x)[0])
+    cut = ["Clip", *PAIR, "Transpose"] if axis is None else ["Max", "Min", *PAIR]
+    assert ops_of(canonical) == cut
+
+
+@pytest.mark.parametrize("kind", [TensorProto.INT8, TensorProto.INT16, TensorProto.UINT4, None])
+def test_the_type_of_integers_in_an_attribute(new_net, run_stock, kind):
+    net = new_net(opset=21)
+    attrs = {} if kind is None else {"output_dtype": kind}
+    q = net.node("QuantizeLinear", net.relu(net.input()), net.const(0.1), **attrs)
+    model = net.model(net.node("DequantizeLinear", q, net.const(0.1)))
+    x = net.rng.normal(0, 4, size=(2, 2, 6, 6)).astype(np.float32)
+    canonical = canonicalise(model)
+    np.testing.assert_array_equal(run_stock(canonical.to_model(), x)[0], run_stock(model, x)[0])
+    quantizer = next(n for n in canonical.graph.nodes if n.op == "QuantizeLinear")
+    held = {TensorProto.INT8: np.int8, TensorProto.INT16: np.int16}.get(kind, np.uint8)
+    assert quantizer.inputs[2].dtype == held
+
+
+@pytest.mark.parametrize("dtype", [ml_dtypes.float8_e4m3fn, ml_dtypes.int4])
+def test_quantizers_that_cannot_be(new_net, dtype):
+    net = new_net(opset=21)
+    x = net.input()
+    zero = net.const(np.zeros((), dtype), dtype=None)
+    grid = [net.node("ReduceMax", net.relu(x), keepdims=0), zero]
+    if dtype is not ml_dtypes.int4:
+        grid[0] = net.const(0.5)
+    q = net.node("QuantizeLinear", x, *grid, name="quantizer")
+    model = net.model(net.node("DequantizeLinear", q, *grid))
+    with pytest.raises(UnsupportedModelError, match=r"'quantizer' \(Quant.*quantize to 8 bits"):
+        canonicalise(model)
 
 
 NETWORKS = ["onnx2snn/demo_data/digits_cnn_int8.onnx", "models/digits_cnn_int8_asymmetric.onnx"]

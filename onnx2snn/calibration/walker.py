@@ -1,0 +1,304 @@
+"""Layer by layer through the network: what arrives at each population from the ones before.
+
+Segments come in topological order. Each is run by onnxruntime on the source's activations (the
+reference), and on the spikes of populations that are settled already. The rule of the house::
+
+    for view in walk:              # one segment after the other
+        …                          # look at view.wanted, view.currents(), …
+        walk.settle(view, signal)  # what later segments shall receive
+
+Memory: a tensor is held as long as a later segment reads it, as float32 of the source (4 bytes)
+and as int8 spikes (R bytes for each neuron and sample, R = T, or 4 where spikes are averages);
+:func:`bytes_per_sample` tells the largest sum before the walk begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import numpy_helper
+
+from onnx2snn.errors import CalibrationError
+from onnx2snn.plan import ActivationSite
+from onnx2snn.segment import Layer, Segment
+from onnx2snn_runtime.backend import BackendOptions
+from onnx2snn_runtime.backends.stock import StockExecutable
+
+Array: TypeAlias = npt.NDArray[np.float32]
+#: Rows [R·n, ...] that a segment is run on at once, about.
+ROWS = 256
+#: Bytes for each value of the segment at work, beside what is held: outputs of the reference, the
+#: current's means, and arrays of stages.
+AT_WORK = 40
+
+
+class Signal(Protocol):
+    """A tensor over all samples, in time."""
+
+    def rows(self, part: slice) -> Array:
+        """[R, n, ...]: its values at every step, for some samples."""
+        ...
+
+    def mean(self, part: slice) -> Array:
+        """[n, ...]: their means over the window."""
+        ...
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A value that is the same at every step."""
+
+    values: Array
+    steps: int
+
+    def rows(self, part: slice) -> Array:
+        """The values, R times."""
+        values = self.values[part]
+        return np.broadcast_to(values, (self.steps, *values.shape))
+
+    def mean(self, part: slice) -> Array:
+        """The values."""
+        return self.values[part]
+
+
+@dataclass(frozen=True)
+class Train:
+    """Spikes of a population, and what one of them is worth.
+
+    Attributes:
+        spikes: [R, N, ...] int8; float32 spikes per step where only those are known (R = 1).
+        amplitude: broadcastable against one sample.
+        lower: value of silence.
+    """
+
+    spikes: npt.NDArray[np.int8] | Array
+    amplitude: Array
+    lower: float = 0.0
+
+    def rows(self, part: slice) -> Array:
+        """Spikes times amplitude, above the lower bound."""
+        values: Array = self.spikes[:, part] * self.amplitude + np.float32(self.lower)
+        return values
+
+    def mean(self, part: slice) -> Array:
+        """The same, averaged."""
+        mean: Array = self.spikes[:, part].mean(axis=0, dtype=np.float32)
+        return mean * self.amplitude + np.float32(self.lower)
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """Weights and bias in place of a layer's own; None leaves the bias as it is."""
+
+    weight: Array
+    bias: Array | None = None
+
+
+class Runner:
+    """A segment's model in onnxruntime, with corrections in it."""
+
+    def __init__(self, model: bytes, corrections: Mapping[str, Corrected]) -> None:
+        proto = onnx.load_from_string(model)
+        for node in proto.graph.node:
+            if node.name in corrections:
+                _put(proto, node, corrections[node.name])
+        self.outputs = [o.name for o in proto.graph.output]
+        self.inputs = [i.name for i in proto.graph.input]
+        self._executable = StockExecutable(proto, BackendOptions()) if self.outputs else None
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """All outputs, and what is fed."""
+        if self._executable is None:
+            return dict(feeds)
+        given = {n: np.ascontiguousarray(feeds[n]) for n in self.inputs}
+        values = self._executable.run(self.outputs, given)
+        return {**feeds, **dict(zip(self.outputs, values, strict=True))}
+
+
+def _put(proto: onnx.ModelProto, node: onnx.NodeProto, corrected: Corrected) -> None:
+    for index, values in ((1, corrected.weight), (2, corrected.bias)):
+        if values is None:
+            continue
+        name = f"{node.name}.corrected.{index}"
+        proto.graph.initializer.append(
+            numpy_helper.from_array(np.ascontiguousarray(values, np.float32), name)
+        )
+        while len(node.input) <= index:
+            node.input.append("")
+        node.input[index] = name
+
+
+class View:
+    """What is known at the end of one segment, before its population is settled.
+
+    Attributes:
+        segment: the piece of network.
+        timesteps: T.
+        ann: [N, ...] what the source network computes at ``segment.output``.
+        wanted: [N, ...] the activation behind it; ``ann`` where there is no population.
+        judged: [N, ...] what the source network computes at ``segment.error``.
+    """
+
+    def __init__(self, walk: Walk, segment: Segment) -> None:
+        self.segment = segment
+        self.timesteps = walk.timesteps
+        self._walk = walk
+        self._signals = {n: walk.signals[n] for n in segment.inputs}
+        self._model = onnx.load_from_string(segment.model)
+        reference = Runner(segment.reference, {})
+        names = (segment.output, segment.target, segment.error)
+        parts = []
+        for part in walk.parts(1):
+            outputs = reference.run({n: walk.values[n][part] for n in segment.inputs})
+            parts.append([outputs[n] for n in names])
+        self.ann, self.wanted, self.judged = (
+            np.concatenate(values) for values in zip(*parts, strict=True)
+        )
+        if not np.isfinite(self.ann).all():
+            raise CalibrationError(
+                "an activation is NaN or infinite on the calibration data",
+                node=f"'{segment.name}'",
+                remedy="check the data's preprocessing",
+            )
+
+    @property
+    def site(self) -> ActivationSite | None:
+        """The population at the end, if there is one."""
+        return self.segment.site
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether no spike arrives: then there is no error to correct."""
+        return not any(isinstance(s, Train) for s in self._signals.values())
+
+    def weights(self, layer: Layer) -> Corrected:
+        """Weights and bias of a layer as they are now."""
+        known = self._walk.corrections.get(layer.node)
+        if known is not None:
+            return known
+        constants = {t.name: t for t in self._model.graph.initializer}
+        weight = numpy_helper.to_array(constants[layer.weight])
+        bias = None if layer.bias is None else numpy_helper.to_array(constants[layer.bias])
+        return Corrected(weight, bias)
+
+    def means(self, corrections: Mapping[str, Corrected] | None = None) -> dict[str, Array]:
+        """All outputs of the segment, and its inputs, for mean inputs.
+
+        In time a segment is affine, so these are the means over the window.
+        """
+        runner = self._runner(corrections)
+        parts = [
+            runner.run({n: s.mean(part) for n, s in self._signals.items()})
+            for part in self._walk.parts(1)
+        ]
+        return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+
+    def currents(
+        self, corrections: Mapping[str, Corrected] | None = None
+    ) -> Iterator[tuple[slice, Array]]:
+        """Part after part of the samples: ``segment.output`` at every step, [R, n, ...]."""
+        runner = self._runner(corrections)
+        for part in self._walk.parts(self._walk.steps):
+            yield part, self._in_time(runner, {n: s.rows(part) for n, s in self._signals.items()})
+
+    def saturated(self) -> Array:
+        """``segment.output`` of one sample if every input fired at every step.
+
+        Values that are no spikes are taken at their mean over the samples.
+        """
+        feeds = {
+            n: np.broadcast_to(s.amplitude, s.spikes.shape[1:])[:1] + np.float32(s.lower)
+            if isinstance(s, Train)
+            else s.mean(slice(None)).mean(axis=0, keepdims=True)
+            for n, s in self._signals.items()
+        }
+        values: Array = self._runner(None).run(feeds)[self.segment.output][0]
+        return values
+
+    def amplitudes(self) -> Array:
+        """[C, 1, ...]: what a spike is worth behind operators that only move and pool spikes."""
+        moved = self.saturated()
+        worth: Array = moved.max(axis=tuple(range(1, moved.ndim)), keepdims=True)
+        return worth
+
+    def cumulated(self) -> Iterator[tuple[slice, Array]]:
+        """As :meth:`currents`, for inputs summed up to every step."""
+        runner = self._runner(None)
+        for part in self._walk.parts(self._walk.steps):
+            sums = {
+                n: np.cumsum(s.rows(part), axis=0, dtype=np.float32)
+                for n, s in self._signals.items()
+            }
+            yield part, self._in_time(runner, sums)
+
+    def _in_time(self, runner: Runner, feeds: Mapping[str, Array]) -> Array:
+        steps = self._walk.steps
+        flat = {n: v.reshape(-1, *v.shape[2:]) for n, v in feeds.items()}
+        values = runner.run(flat)[self.segment.output]
+        return values.reshape(steps, -1, *values.shape[1:])
+
+    def _runner(self, corrections: Mapping[str, Corrected] | None) -> Runner:
+        return Runner(self.segment.model, {**self._walk.corrections, **(corrections or {})})
+
+
+class Walk:
+    """The walk's state: what is known of every tensor that a later segment reads.
+
+    Args:
+        segments: in topological order.
+        inputs: [N, ...] the network's inputs by name.
+        timesteps: T.
+        steps: R, rows of a window: T, or 1 where only means over the window matter.
+    """
+
+    def __init__(
+        self,
+        segments: Sequence[Segment],
+        inputs: Mapping[str, Array],
+        timesteps: int,
+        steps: int,
+    ) -> None:
+        self.segments = segments
+        self.timesteps, self.steps = timesteps, steps
+        self.samples = len(next(iter(inputs.values())))
+        self.values: dict[str, Array] = dict(inputs)
+        self.signals: dict[str, Signal] = {n: Constant(v, steps) for n, v in inputs.items()}
+        self.corrections: dict[str, Corrected] = {}
+
+    def parts(self, steps: int) -> list[slice]:
+        """The samples in parts of about ROWS rows."""
+        size = max(1, ROWS // steps)
+        return [slice(i, i + size) for i in range(0, self.samples, size)]
+
+    def __iter__(self) -> Iterator[View]:
+        """One view after the other; each must be settled before the next."""
+        for at, segment in enumerate(self.segments):
+            yield View(self, segment)
+            needed = {n for later in self.segments[at + 1 :] for n in later.inputs}
+            for held in (self.values, self.signals):
+                for name in held.keys() - needed:
+                    del held[name]
+
+    def settle(
+        self, view: View, signal: Signal, corrections: Mapping[str, Corrected] | None = None
+    ) -> None:
+        """What later segments receive from the end of this one, and corrected layers."""
+        self.corrections.update(corrections or {})
+        self.values[view.segment.target] = view.wanted
+        self.signals[view.segment.target] = signal
+
+
+def bytes_per_sample(segments: Sequence[Segment], inputs: Mapping[str, Array], steps: int) -> int:
+    """The most that a walk holds for each sample, by running the reference on one sample."""
+    walk = Walk(segments, {n: v[:1] for n, v in inputs.items()}, 1, 1)
+    most = 0
+    for view in walk:
+        held = sum(v.size for v in walk.values.values()) * (4 + max(steps, 4))
+        most = max(most, held + view.ann.size * (AT_WORK + max(steps, 4)))
+        walk.settle(view, Constant(view.wanted, 1))
+    return most

@@ -1,0 +1,1 @@
+"""One family of exactly evaluated operators per file."""

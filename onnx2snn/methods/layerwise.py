@@ -1,0 +1,232 @@
+"""The walk with all stages: layer by layer, each sees the corrected spikes of the ones before.
+
+At every population the stages act in this order: weights, threshold, initial potential, bias, and
+the potential of every neuron last. Results that are no spikes have weights only.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+
+from onnx2snn.calibration.dataset import Dataset
+from onnx2snn.calibration.pools import pool_train
+from onnx2snn.calibration.populations import AVERAGED, SIMULATIONS, averaged_integrate_fire
+from onnx2snn.calibration.walker import (
+    Array,
+    Constant,
+    Corrected,
+    Train,
+    View,
+    Walk,
+    bytes_per_sample,
+)
+from onnx2snn.errors import ConfigError
+from onnx2snn.methods.base import BIASES, POTENTIALS, THRESHOLDS, WEIGHTS, Refine
+from onnx2snn.methods.planner import AUTO
+from onnx2snn.methods.work import Work
+from onnx2snn.plan import ConversionConfig, Diagnostic, LayerCorrection, NeuronPlan
+from onnx2snn.segment import Segment
+
+#: Called with (what is done, steps done, steps in all).
+Progress: TypeAlias = Callable[[str, int, int], None]
+
+#: What a walk may hold, in bytes; fewer samples are used where it would be more.
+BUDGET = 2 << 30
+READ_SIZE = 256
+
+log = logging.getLogger("onnx2snn")
+
+
+@dataclass(frozen=True)
+class Layerwise:
+    """What a walk found.
+
+    Attributes:
+        neurons: one for each site, in their order.
+        corrections: of layers.
+        errors: squared error of every population's mean output, relative to the activations'.
+    """
+
+    neurons: tuple[NeuronPlan, ...]
+    corrections: tuple[LayerCorrection, ...]
+    errors: Mapping[str, float]
+
+
+def walks(config: ConversionConfig) -> bool:
+    """Whether a stage needs the walk."""
+    threshold = None if config.threshold == AUTO else THRESHOLDS.get(config.threshold).refine
+    stages = (threshold, POTENTIALS.get(config.v_init).refine, BIASES.get(config.bias).refine)
+    return WEIGHTS.get(config.weights).correct is not None or any(s is not None for s in stages)
+
+
+def calibrate_layers(
+    segments: Sequence[Segment],
+    neurons: Sequence[NeuronPlan],
+    dataset: Dataset,
+    config: ConversionConfig,
+    diagnostics: list[Diagnostic],
+    progress: Progress | None = None,
+) -> Layerwise:
+    """Refine thresholds, potentials, biases and weights on the spikes that really arrive.
+
+    Args:
+        segments: the network, cut at its populations.
+        neurons: the start, one for each site.
+        dataset: calibration data.
+        config: which stages.
+        diagnostics: what the user should know.
+        progress: called with the layer's name and error.
+
+    Raises:
+        ConfigError: the neuron model has no simulation here.
+        CalibrationError: an activation is NaN or infinite.
+        DataError: the data do not fit the model.
+    """
+    steps = _steps(config)
+    inputs = _read(dataset)
+    inputs = _within_budget(segments, inputs, steps, diagnostics)
+    by_site = {n.site: n for n in neurons}
+    walk = Walk(segments, inputs, config.timesteps, steps)
+    twins = _twins(segments, inputs, by_site, config)
+    settled: dict[str, NeuronPlan] = {}
+    errors: dict[str, float] = {}
+    for at, view in enumerate(walk):
+        twin = next(twins)
+        told = view.segment.name
+        if view.site is None:
+            _settle_value(walk, view, config)
+        elif view.site.is_pool:
+            neuron = by_site[view.site.name]
+            walk.settle(view, pool_train(view, neuron, steps))
+            settled[view.site.name] = neuron
+        else:
+            work = _stages(
+                Work(view, view.site, by_site[told], twin=twin, seed=config.seed), config
+            )
+            walk.settle(view, _train(work), work.corrections)
+            settled[told], errors[told] = work.neuron, work.error
+            told = f"{told}: error {100 * work.error:.2g} %"
+        log.info("calibrated %s", told)
+        if progress:
+            progress(f"calibrate {told}", at + 1, len(segments))
+    return Layerwise(
+        neurons=tuple(settled.get(n.site, n) for n in neurons),
+        corrections=tuple(
+            LayerCorrection(n, c.weight, c.bias) for n, c in walk.corrections.items()
+        ),
+        errors=errors,
+    )
+
+
+def _steps(config: ConversionConfig) -> int:
+    if (config.neuron, config.reset) not in SIMULATIONS:
+        known = ", ".join(f"{neuron} with reset {reset}" for neuron, reset in SIMULATIONS)
+        raise ConfigError(
+            f"calibration cannot simulate neuron '{config.neuron}' with reset '{config.reset}'",
+            remedy=f"it knows {known}",
+        )
+    return 1 if config.neuron in AVERAGED else config.timesteps
+
+
+def _read(dataset: Dataset) -> dict[str, Array]:
+    batches = list(dataset.batches(READ_SIZE))
+    return {name: np.concatenate([b[name] for b in batches]) for name in batches[0]}
+
+
+def _within_budget(
+    segments: Sequence[Segment],
+    inputs: dict[str, Array],
+    steps: int,
+    diagnostics: list[Diagnostic],
+) -> dict[str, Array]:
+    given = len(next(iter(inputs.values())))
+    most = max(1, BUDGET // max(1, bytes_per_sample(segments, inputs, steps)))
+    if given <= most:
+        return inputs
+    diagnostics.append(
+        Diagnostic(
+            "FEWER_SAMPLES",
+            "info",
+            "",
+            f"layers are calibrated on {most} of {given} samples",
+            f"the spikes of more would take over {BUDGET >> 30} GiB",
+            "use fewer time steps",
+        )
+    )
+    return {name: values[:most] for name, values in inputs.items()}
+
+
+def _stages(work: Work, config: ConversionConfig) -> Work:
+    """All stages of one population."""
+    correct = WEIGHTS.get(config.weights).correct
+    if correct is not None:
+        corrections = correct(work.view, work, config)
+        told = {**work.neuron.provenance, "weights": config.weights}
+        neuron = replace(work.neuron, provenance=told) if corrections else work.neuron
+        work = replace(work, corrections=corrections, neuron=neuron)
+    threshold = None if config.threshold == AUTO else THRESHOLDS.get(config.threshold).refine
+    stages: tuple[Refine | None, ...] = (
+        threshold,
+        BIASES.get(config.bias).refine,
+        POTENTIALS.get(config.v_init).refine,
+    )
+    for refine in stages:
+        if refine is not None:
+            work = refine(work, config)
+    return work
+
+
+def _train(work: Work) -> Train:
+    return Train(work.outcome.spikes, work.amplitude, work.site.lower)
+
+
+def _settle_value(walk: Walk, view: View, config: ConversionConfig) -> None:
+    """An analog value: means over the window, behind corrected layers if it is a result."""
+    correct = WEIGHTS.get(config.weights).correct
+    corrections: Mapping[str, Corrected] = {}
+    if correct is not None and view.segment.is_result:
+        corrections = correct(view, None, config)
+    value = view.means(corrections)[view.segment.output]
+    walk.settle(view, Constant(value, walk.steps), corrections)
+
+
+def _twins(
+    segments: Sequence[Segment],
+    inputs: Mapping[str, Array],
+    neurons: Mapping[str, NeuronPlan],
+    config: ConversionConfig,
+) -> Iterator[Array | None]:
+    """Activations of a chain of averaged populations, segment by segment; None where not needed."""
+    if config.threshold == AUTO or not THRESHOLDS.get(config.threshold).needs_twin:
+        yield from (None for _ in segments)
+        return
+    walk = Walk(segments, inputs, config.timesteps, 1)
+    for view in walk:
+        if view.site is None:
+            value = view.means()[view.segment.output]
+            walk.settle(view, Constant(value, 1))
+            yield None
+        elif view.site.is_pool:
+            walk.settle(view, pool_train(view, neurons[view.site.name], 1))
+            yield None
+        else:
+            train = _averaged(view, neurons[view.site.name])
+            walk.settle(view, train)
+            yield train.mean(slice(None)) - np.float32(train.lower)
+
+
+def _averaged(view: View, neuron: NeuronPlan) -> Train:
+    assert view.site is not None
+    assert neuron.threshold is not None
+    assert neuron.amplitude is not None
+    lower = np.float32(view.site.lower)
+    parts = [
+        averaged_integrate_fire(current - lower, neuron.threshold, neuron.v_init, view.timesteps)
+        for _, current in view.currents()
+    ]
+    return Train(np.concatenate(parts, axis=1), neuron.amplitude, view.site.lower)

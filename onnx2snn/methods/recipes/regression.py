@@ -1,0 +1,23 @@
+"""regression: every layer fitted to the spikes that really arrive.
+
+Our own combination; of all recipes the most accurate one in short windows.
+"""
+
+from onnx2snn.methods.recipe import RECIPES, Recipe
+
+RECIPES.register("regression")(
+    Recipe(
+        "regression",
+        "weights by ridge regression, thresholds by search on real spikes, bias and potentials",
+        needs="calibration data",
+        costs="half a minute; few steps",
+        stages={
+            "threshold": "search",
+            "granularity": "channel",
+            "v_init": "calibrate",
+            "bias": "calibrate",
+            "weights": "calibrate-ls",
+            "avgpool": "linear",
+        },
+    )
+)

@@ -1,0 +1,57 @@
+// What the shared library shows: its registration with onnxruntime, and what it was made from.
+
+#include <string>
+
+#include "loops.h"
+#include "op.h"
+
+#define VISIBLE extern "C" __attribute__((visibility("default")))
+
+namespace onnx2snn {
+namespace {
+
+constexpr char kDomain[] = "org.onnx2snn";
+const Api* the_api = nullptr;
+
+// The domain with all ops. It lives as long as the process: sessions refer to it.
+OrtCustomOpDomain* make_domain() {
+  OrtCustomOpDomain* domain = nullptr;
+  check(api().create_domain(kDomain, &domain), "the domain");
+  for (const Op* op : ops()) check(api().add_op(domain, op), op->name);
+  return domain;
+}
+
+}  // namespace
+
+const Api& api() { return *the_api; }
+
+}  // namespace onnx2snn
+
+// onnxruntime calls this for every session that is to have the kernels.
+VISIBLE OrtStatus* RegisterCustomOps(OrtSessionOptions* options, const OrtApiBase* base) {
+  using namespace onnx2snn;
+  const OrtApi* raw = base->GetApi(kApiVersion);
+  if (!raw) {
+    const Api oldest(base->GetApi(1));
+    return oldest.create_status(kFail, "the kernels need onnxruntime 1.17 or newer");
+  }
+  static const Api its_api(raw);
+  the_api = &its_api;
+  try {
+    static OrtCustomOpDomain* const domain = make_domain();
+    return its_api.add_domain(options, domain);
+  } catch (const std::exception& error) {
+    return its_api.create_status(kFail, error.what());
+  }
+}
+
+// The digest of the source files, to tell a library that was made from others.
+VISIBLE const char* onnx2snn_source_digest() { return ONNX2SNN_SOURCE_DIGEST; }
+
+// The instruction set in use: "avx512", "avx2" or "portable".
+VISIBLE const char* onnx2snn_instructions() { return onnx2snn::loops().name; }
+
+// Uses the named instruction set from now on; 0 where this processor or build has none such.
+VISIBLE int onnx2snn_use_instructions(const char* name) {
+  return onnx2snn::use_loops(name) ? 1 : 0;
+}
