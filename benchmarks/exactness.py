@@ -177,7 +177,7 @@ def main() -> None:
     """All networks and comparisons."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--samples", type=int, default=1000)
-    parser.add_argument("--slow-samples", type=int, default=50, help="of exact and exact-asg")
+    parser.add_argument("--slow-samples", type=int, default=10, help="of exact and exact-asg")
     parser.add_argument("--only", default="", help="networks whose names hold this text")
     arguments = parser.parse_args()
     rational, kernels, floats = [], [], []

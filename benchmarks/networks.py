@@ -33,6 +33,11 @@ from onnx2snn.evaluation import evaluate
 from onnx2snn.frontend import read_source
 from onnx2snn_runtime import SpikingSession
 
+try:
+    from PIL import Image
+except ImportError:
+    Image = None
+
 STEPS = 32
 VGG = Preprocessing(scale=1 / 255, mean=(0.4914, 0.4822, 0.4465), std=(0.2470, 0.2435, 0.2616))
 DISTILLER = Preprocessing(
@@ -93,9 +98,7 @@ def _percent(share: float | None) -> str:
 
 def imagenet(folder: Path) -> tuple[Path, Path] | None:
     """The ImageNet sample as the MobileNet wants it; None without Pillow."""
-    try:
-        from PIL import Image
-    except ImportError:
+    if Image is None:
         return None
     images, labels = [], []
     sample = DATA / "imagenet_sample"
@@ -152,7 +155,9 @@ def _coverage(model: Path) -> list[str]:
     except Onnx2SnnError as error:
         return ["", "", "", error.what]
     operators = ", ".join(f"{count} {op}" for op, count in sorted(seen.source.operators.items()))
-    share = seen.macs.spiking_share
+    known = {name: count for name, count in seen.macs.items() if count is not None}
+    in_time = sum(count for name, count in known.items() if seen.regions[name] == "time")
+    share = in_time / sum(known.values()) if known else None
     remarks = "; ".join(d.what for d in seen.diagnostics if d.severity != "info")
     shown = "" if share is None else f"{100 * share:.1f} %"
     return [", ".join(seen.source.dialects), operators, shown, remarks]

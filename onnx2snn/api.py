@@ -27,6 +27,7 @@ from onnx2snn.calibration.dataset import DataSource
 from onnx2snn.calibration.ranges import tensor_ranges
 from onnx2snn.canonical import CanonicalGraph, SourceInfo
 from onnx2snn.emit import emit
+from onnx2snn.emit.encoding import ENCODINGS
 from onnx2snn.emit.neuron import fits
 from onnx2snn.errors import (
     BackendError,
@@ -37,6 +38,7 @@ from onnx2snn.errors import (
     RegistryError,
     StrictError,
     UnsupportedModelError,
+    computing,
     naming,
 )
 from onnx2snn.exact import convert_exactly
@@ -192,6 +194,7 @@ def convert(
     bias: str | None = None,
     weights: str | None = None,
     neuron: str | None = None,
+    encoding: str | None = None,
     reset: str | None = None,
     avgpool: str | None = None,
     keep_analog: Sequence[str] = (),
@@ -210,16 +213,17 @@ def convert(
         source: path, ModelProto, or GraphSurgeon graph; it is not changed.
         timesteps: T, the length of the simulation window, at least 1; by default 8, and for exact
             recipes what is guaranteed to suffice.
-        recipe: a named combination of stages; the options below override its parts.
+        recipe: a named combination of stages; the options below override its parts. "auto" takes
+            all stages of "regression" where there are calibration data, T is at most 64, and none
+            of those stages is given.
         arithmetic: of exact recipes: "rational" (default) or "ort": whose integers are meant, those
             of exact arithmetic or those of onnxruntime's float32 requantization.
         quantize: of exact recipes: quantize a float network to so many bits first, 2 to 8, with
             the calibration data; None for not.
-        threshold: "auto" (default), or a threshold method: "mmse", "percentile", "max",
-            "quantizer", "quantizer-normal", "gaussian", "bound". "auto" takes the least squared error on
-            calibration data if there are any; else the ranges of the model's quantizers, else
-            batch norm's statistics, else the activations' upper bounds, else synthetic data, with
-            a warning.
+        threshold: "auto" (default), or a threshold method; ``onnx2snn.methods.THRESHOLDS`` knows
+            them all. "auto" takes the least squared error on calibration data if there are any;
+            else the ranges of the model's quantizers, else batch norm's statistics, else the
+            activations' upper bounds, else synthetic data, with a warning.
         granularity: one threshold for each "channel" (default) or "layer".
         percentile: for the threshold method of that name, in percent, 99.9 by default.
         v_init: initial potential: "half" of the threshold (default), "zero", or with calibration
@@ -228,13 +232,16 @@ def convert(
         weights: "none" (default), or with calibration data "calibrate-ls", "calibrate-sgd".
         neuron: neuron model of activations: "if" (default), "signed-if" (takes spikes back), "asg"
             (evenly spread spikes, a layer waits for the window of the one before).
+        encoding: how the input enters time: "direct" as a constant current (default), or as spikes:
+            "rate", "isi", "poisson", "ice". Spikes cover the range of the input, which is
+            ``input_range``, or what the model says, or what the calibration data show.
         reset: "subtract" the threshold (default), or to "zero".
         avgpool: "spiking" (default) gives average pools neurons of their own; "linear" keeps them
             as synapses, which is exact and usually more accurate.
         keep_analog: names of nodes that stay as they are, on means over the window.
         calibration_data: path of an .npz, an array, or arrays by input name.
         preprocessing: of the calibration data.
-        input_range: smallest and largest input value, for synthetic calibration.
+        input_range: smallest and largest input value, for synthetic calibration and encodings.
         samples: of the calibration data, at most.
         seed: for whatever is drawn at random.
         strict: turn warnings into errors.
@@ -261,6 +268,7 @@ def convert(
         "bias": bias,
         "weights": weights,
         "neuron": neuron,
+        "encoding": encoding,
         "reset": reset,
         "avgpool": avgpool,
         "arithmetic": arithmetic,
@@ -270,6 +278,7 @@ def convert(
         config = _configure(
             recipe,
             given,
+            has_data=calibration_data is not None,
             quantize=0 if quantize is None else quantize,
             timesteps=DEFAULT_TIMESTEPS if timesteps is None else timesteps,
             keep_analog=tuple(keep_analog),
@@ -288,7 +297,7 @@ def convert(
     emission = RECIPES.get(config.recipe).emission
     quantized = None
     canonical = _load(source, keep_integers=bool(emission) and not config.quantize)
-    with naming(canonical.source.file, *ABOUT_THE_MODEL):
+    with naming(canonical.source.file, *ABOUT_THE_MODEL), computing():
         if config.quantize:
             quantized = _quantized(canonical, config, calibration_data, preprocessing, progress)
             canonical = canonicalise(quantized, canonical.source.file, keep_integers=True)
@@ -305,7 +314,9 @@ def convert(
     return ConversionResult(model, plan, canonical.source, quantized)
 
 
-def _configure(recipe: str, given: Mapping[str, Any], **fixed: Any) -> ConversionConfig:
+def _configure(
+    recipe: str, given: Mapping[str, Any], *, has_data: bool, **fixed: Any
+) -> ConversionConfig:
     """The recipe's stages, those given in their place, and the rest.
 
     Raises:
@@ -320,7 +331,8 @@ def _configure(recipe: str, given: Mapping[str, Any], **fixed: Any) -> Conversio
             f"recipe {recipe} takes no {', '.join(idle)}",
             remedy="leave it out" if chosen.emission else "it belongs to the exact recipes",
         )
-    config = ConversionConfig(recipe=recipe, **{**chosen.stages, **given}, **fixed)
+    stages = chosen.chosen(given, timesteps=fixed["timesteps"], has_data=has_data)
+    config = ConversionConfig(recipe=recipe, **stages, **fixed)
     config = replace(config, percentile=float(config.percentile))
     _check_config(config)
     return config
@@ -369,6 +381,8 @@ def _exactly(
     given: ConversionPlan | None,
 ) -> tuple[ConversionPlan, onnx.ModelProto]:
     """An exact network; a given plan must be the one that is made again."""
+    if given is not None:
+        _check_planned(config)
     plan, model = convert_exactly(canonical, config, emission, timesteps)
     if given is not None and (
         given.source_digest != plan.source_digest
@@ -378,9 +392,21 @@ def _exactly(
     return plan, model
 
 
+def _check_planned(config: ConversionConfig) -> None:
+    """The options of a plan, which anybody may have edited.
+
+    Raises:
+        PlanError: one is out of its range.
+    """
+    try:
+        _check_config(config)
+    except (ConfigError, RegistryError) as error:
+        raise PlanError(error.what, remedy=error.remedy) from error
+
+
 def _load(source: Source, *, keep_integers: bool = False) -> CanonicalGraph:
     file = os.fspath(source) if isinstance(source, (str, os.PathLike)) else None
-    with naming(file, *ABOUT_THE_MODEL):
+    with naming(file, *ABOUT_THE_MODEL), computing():
         try:
             return canonicalise(*read_source(source), keep_integers=keep_integers)
         except UnicodeError as error:  # damaged names; protobuf does not look at them
@@ -443,6 +469,10 @@ def _make_plan(
     progress: Progress | None,
 ) -> ConversionPlan:
     diagnostics = list(canonical.diagnostics)
+    encoding = ENCODINGS.get(config.encoding)
+    if encoding.is_spikes:
+        coded = _coded_range(canonical, config, calibration_data, preprocessing, diagnostics)
+        config = replace(config, input_range=coded)
     sites, _ = _survey(canonical, config, diagnostics)
     log.info("canonical graph of %d nodes, %d sites", len(canonical.graph.nodes), len(sites))
     _refuse_errors(canonical, diagnostics)
@@ -461,10 +491,42 @@ def _make_plan(
         config=config,
         sites=sites,
         neurons=neurons,
-        timesteps_fixed=fixed,
+        timesteps_fixed=fixed or encoding.fixes_timesteps,
         diagnostics=tuple(diagnostics),
         corrections=corrections,
     )
+
+
+def _coded_range(
+    canonical: CanonicalGraph,
+    config: ConversionConfig,
+    calibration_data: DataSource | None,
+    preprocessing: Preprocessing | None,
+    diagnostics: list[Diagnostic],
+) -> tuple[float, float]:
+    """The range of inputs that spikes stand for."""
+    known = config.input_range or input_range(canonical)
+    if known is not None:
+        return known
+    if calibration_data is not None:
+        model = canonical.to_model()
+        dataset = _dataset(canonical, model, config, calibration_data, preprocessing)
+        found = tensor_ranges(model, [i.name for i in model.graph.input], dataset)
+        low, high = min(r[0] for r in found.values()), max(r[1] for r in found.values())
+        if low < high:
+            return low, high
+    low, high = DEFAULT_RANGE
+    diagnostics.append(
+        Diagnostic(
+            "INPUT_RANGE_ASSUMED",
+            "warning",
+            "",
+            f"encoding '{config.encoding}' takes inputs to lie in [{low:g}, {high:g}]",
+            "neither the model nor data say what they are",
+            "pass --input-range or --calibration-data",
+        )
+    )
+    return DEFAULT_RANGE
 
 
 def _walkable(
@@ -633,6 +695,7 @@ def _check_config(config: ConversionConfig) -> None:
         THRESHOLDS.get(config.threshold)
     POTENTIALS.get(config.v_init)
     BIASES.get(config.bias)
+    ENCODINGS.get(config.encoding)
     WEIGHTS.get(config.weights)
 
 

@@ -22,6 +22,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
+
 from onnx2snn_runtime.errors import (
     BackendError,
     DataError,
@@ -44,6 +46,7 @@ __all__ = [
     "StrictError",
     "TimestepsError",
     "UnsupportedModelError",
+    "computing",
     "naming",
 ]
 
@@ -89,3 +92,20 @@ def naming(
             error.file = os.fspath(file)
         error.remedy = error.remedy or remedy
         raise
+
+
+@contextmanager
+def computing() -> Iterator[None]:
+    """Numbers that leave their type's range in the block are an error of the model, no warning.
+
+    Raises:
+        UnsupportedModelError: NumPy met an overflow, a division by zero or an invalid operation.
+    """
+    try:
+        with np.errstate(over="raise", divide="raise", invalid="raise"):
+            yield
+    except FloatingPointError as error:
+        raise UnsupportedModelError(
+            f"holds or leads to numbers that cannot be computed with ({error})",
+            remedy="look for extreme weights, scales or variances; export from a sound checkpoint",
+        ) from error

@@ -11,6 +11,8 @@ import onnx
 import onnx_graphsurgeon as gs
 from onnx.reference import ReferenceEvaluator
 
+from onnx2snn.errors import ModelFileError
+
 #: From this opset on the reference evaluator of the onnx package knows every operator we fold.
 REFERENCE_OPSET = 21
 
@@ -111,7 +113,8 @@ def rewire(graph: gs.Graph, old: gs.Tensor, new: gs.Tensor) -> None:
     for i, output in enumerate(graph.outputs):
         if output is old:
             old.name, new.name = new.name, old.name
-            new.dtype = new.dtype or old.dtype
+            if new.dtype is None:
+                new.dtype = old.dtype
             graph.outputs[i] = new
 
 
@@ -129,7 +132,11 @@ def insert_after(graph: gs.Graph, anchor: gs.Node, nodes: Sequence[gs.Node]) -> 
 
 
 def evaluate(op: str, inputs: Sequence[Array | None], attrs: dict[str, Any], opset: int) -> Array:
-    """The output of one standard operator by ONNX's own definition; None leaves an input out."""
+    """The output of one standard operator by ONNX's own definition; None leaves an input out.
+
+    Raises:
+        ModelFileError: the inputs or attributes do not fit the operator.
+    """
     names = ["" if value is None else f"in{i}" for i, value in enumerate(inputs)]
     feeds = {name: value for name, value in zip(names, inputs, strict=True) if value is not None}
     infos = [
@@ -144,5 +151,9 @@ def evaluate(op: str, inputs: Sequence[Array | None], attrs: dict[str, Any], ops
         onnx.helper.make_graph([node], "one", infos, [out]),
         opset_imports=[onnx.helper.make_opsetid("", max(opset, REFERENCE_OPSET))],
     )
-    outputs: Any = ReferenceEvaluator(model).run(None, feeds)
+    try:
+        outputs: Any = ReferenceEvaluator(model).run(None, feeds)
+    except Exception as error:  # the evaluator raises unrelated kinds
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelFileError(f"a {op} of constants cannot be computed ({first})") from error
     return np.asarray(outputs[0])

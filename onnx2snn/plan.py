@@ -70,7 +70,8 @@ class ConversionConfig:
         reset: "subtract" (soft) or "zero" (hard).
         avgpool: "spiking" (a population of its own) or "linear" (kept as synapses).
         keep_analog: nodes that stay as they are, on values averaged over the window.
-        input_range: smallest and largest input value, for synthetic calibration.
+        input_range: smallest and largest input value, for synthetic calibration and for encodings
+            with spikes.
         samples: number of calibration samples, at most.
         seed: for whatever is drawn at random.
         recipe: the named combination of stages that the other fields started from.
@@ -80,6 +81,7 @@ class ConversionConfig:
         neuron: neuron model of activations: "if", "signed-if" or "asg".
         bias: a bias method.
         weights: a weight method.
+        encoding: how the input enters time: "direct", "rate", "isi", "poisson" or "ice".
     """
 
     timesteps: int = 8
@@ -99,6 +101,7 @@ class ConversionConfig:
     neuron: str = "if"
     bias: str = "none"
     weights: str = "none"
+    encoding: str = "direct"
 
 
 @dataclass(frozen=True)

@@ -160,10 +160,11 @@ def backend_options(function: F) -> F:
         [
             click.option(
                 "--backend",
-                type=click.Choice(["auto", "stock", "reference"]),
+                type=click.Choice(["auto", "native", "stock", "reference"]),
                 default="auto",
                 show_default=True,
-                help="stock: onnxruntime; reference: NumPy, slow.",
+                help="native: compiled kernels in onnxruntime; stock: onnxruntime alone; "
+                "reference: NumPy, slow; auto: native, or stock where there are no kernels.",
             ),
             click.option(
                 "--provider",

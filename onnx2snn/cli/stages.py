@@ -10,7 +10,8 @@ import click
 
 from onnx2snn import api
 from onnx2snn.cli.options import Whole
-from onnx2snn.methods import POTENTIALS, RECIPES, THRESHOLDS
+from onnx2snn.emit.encoding import ENCODINGS
+from onnx2snn.methods import BIASES, POTENTIALS, RECIPES, THRESHOLDS, WEIGHTS
 from onnx2snn.plan import ConversionConfig
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -52,6 +53,10 @@ def stage_options(function: F) -> F:
             "For --threshold percentile.",
         ),
         _stage("v_init", click.Choice(POTENTIALS.names()), "Initial membrane potential."),
+        _stage("bias", click.Choice(BIASES.names()), "How biases are corrected."),
+        _stage("weights", click.Choice(WEIGHTS.names()), "How weights are corrected."),
+        _stage("neuron", click.Choice(api.CHOICES["neuron"]), "Neuron model of activations."),
+        _stage("encoding", click.Choice(ENCODINGS.names()), "How the input enters time."),
         _stage("reset", click.Choice(api.CHOICES["reset"]), "What a spike does to the potential."),
         _stage(
             "avgpool",

@@ -11,6 +11,7 @@ from onnx2snn.calibration import open_dataset
 from onnx2snn.cli.options import (
     FILE,
     Whole,
+    backend_options,
     json_option,
     make_preprocessing,
     preprocessing_options,
@@ -41,6 +42,7 @@ MEANINGS = {
 @click.option("-T", "--timesteps", type=Whole(1), help="By default the file's.")
 @preprocessing_options
 @sampling_options(None)
+@backend_options
 @json_option
 def command(
     model: str,
@@ -50,6 +52,10 @@ def command(
     timesteps: int | None,
     samples: int | None,
     seed: int,
+    backend: str,
+    providers: tuple[str, ...],
+    threads: int,
+    memory: int,
     as_json: bool,
     **preprocessing: Any,
 ) -> int:
@@ -58,7 +64,9 @@ def command(
     Exit code 0: all equal. 3: a difference was found.
     """
     with naming(model, ModelFileError, BackendError):
-        session = ExactSession(read_model(model))
+        session = ExactSession(
+            read_model(model), backend=backend, providers=providers, threads=threads, memory=memory
+        )
     source, _ = read_source(ann)
     inputs = open_dataset(data, session.inputs, make_preprocessing(**preprocessing))
     dataset = inputs.subset(samples, seed)

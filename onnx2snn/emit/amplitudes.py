@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_graphsurgeon as gs
 
+from onnx2snn.emit.encoding import SPIKE_CODES
 from onnx2snn.emit.state import Emission
 from onnx2snn.emit.sum_pools import sum_pool
 from onnx2snn.errors import UnsupportedModelError
@@ -43,14 +44,13 @@ def push_amplitudes(emission: Emission) -> None:
         UnsupportedModelError: a spiking pool would receive spikes of differing amplitude.
     """
     _push_all(emission, list(emission.amplitudes))
+    # In topological order: what these two make is pushed on to the next of them.
     for node in list(emission.graph.nodes):
-        if (
-            node.op == "AveragePool"
-            and emission.regions[node.name] is Region.TIME
-            and carries_unit_spikes(node.inputs[0])
-        ):
-            mean = sum_pool(emission, node)
-            _push_all(emission, [] if mean is None else [mean])
+        if emission.regions[node.name] is Region.TIME and not node.domain:
+            if node.op == "Concat":
+                _push_all(emission, _join(emission, node))
+            elif node.op == "AveragePool" and carries_unit_spikes(node.inputs[0]):
+                _push_all(emission, sum_pool(emission, node))
     _check_pools(emission)
     _report_currents(emission)
 
@@ -72,9 +72,6 @@ def _push(emission: Emission, scale: gs.Node) -> list[gs.Node]:
         remove(graph, scale)
         return []
     for node in consumers(valued):
-        if node.op == "Concat" and not node.domain:
-            moved += _join(emission, node)
-            continue
         places = [i for i, t in enumerate(node.inputs) if t is valued]
         if len(places) != 1:
             continue
@@ -108,7 +105,7 @@ def _as_amplitude(graph: gs.Graph, node: gs.Node, index: int) -> bool:
 
 
 def _join(emission: Emission, node: gs.Node) -> list[gs.Node]:
-    """Push the amplitudes of all that a Concat joins behind it, once each of them is there."""
+    """Push the amplitudes of all that a Concat joins behind it, if each holds unit spikes."""
     parts = [_unit_and_amplitude(t) for t in node.inputs]
     behind = joined(node, [a for _, a in parts])
     if behind is None:
@@ -174,7 +171,9 @@ def carries_unit_spikes(tensor: gs.Tensor) -> bool:
     """Whether a tensor holds unit spikes, as populations made them."""
     maker = producer(tensor)
     if maker is None or maker.domain == DOMAIN:
-        return maker is not None and (maker.op in POOLS or OPS.get(maker.op).is_population)
+        return maker is not None and (
+            maker.op in POOLS | SPIKE_CODES or OPS.get(maker.op).is_population
+        )
     if maker.op == "Concat":
         return all(carries_unit_spikes(t) for t in maker.inputs)
     handler = _handler(maker)

@@ -14,6 +14,7 @@ from onnx2snn.canonical import CanonicalGraph, export
 from onnx2snn.emit.amplitudes import push_amplitudes
 from onnx2snn.emit.boundaries import insert_boundaries, remove_passive_quantizers, report_analog
 from onnx2snn.emit.corrections import apply_corrections, insert_biases
+from onnx2snn.emit.encoding import insert_encoders
 from onnx2snn.emit.neuron import replace_sites
 from onnx2snn.emit.state import Emission
 from onnx2snn.errors import PlanError
@@ -45,6 +46,7 @@ def emit(
     replace_sites(emission)
     remove_passive_quantizers(emission)
     graph.toposort()
+    insert_encoders(emission)
     insert_boundaries(emission)
     push_amplitudes(emission)
     graph.cleanup().toposort()

@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 import onnx_graphsurgeon as gs
 
+from onnx2snn.emit.encoding import SPIKE_CODES
+from onnx2snn.emit.encodings import direct
 from onnx2snn.emit.state import ROWS, Emission
 from onnx2snn.graphs import consumers, label, new_constant, remove, rewire, unique_name
 from onnx2snn.plan import Diagnostic
@@ -51,6 +53,7 @@ def insert_boundaries(emission: Emission) -> None:
             n
             for n in consumers(tensor)
             if (emission.regions[n.name] is not Region.ANALOG) is not here
+            and n.op not in SPIKE_CODES
         ]
         outputs = [i for i, o in enumerate(graph.outputs) if o is tensor and here]
         if readers or outputs:
@@ -80,13 +83,7 @@ def _cross(
     *,
     to_time: bool,
 ) -> None:
-    op, suffix = ("DirectEncode", "encode") if to_time else ("SpikeDecode", "decode")
-    attrs: dict[str, object] = {} if to_time else {"mode": "mean", "cumulative": 0}
-    other = emission.variable(f"{tensor.name}.{suffix}d", tensor, in_time=to_time)
-    if any(emission.regions[r.name] is Region.SITE for r in tensor.inputs) or to_time:
-        anchor = tensor.name
-    else:
-        anchor = tensor.inputs[0].name
+    other = direct.write(emission, tensor) if to_time else _read_out(emission, tensor)
     for reader in readers:
         for i, candidate in enumerate(reader.inputs):
             if candidate is tensor:
@@ -94,21 +91,25 @@ def _cross(
     for i in outputs:
         tensor.name, other.name = other.name, tensor.name
         emission.graph.outputs[i] = other
-    states = ([], []) if to_time else readout_states(emission, f"{anchor}.{suffix}", other)
+
+
+def _read_out(emission: Emission, tensor: gs.Variable) -> gs.Variable:
+    """The mean of a tensor over the window."""
+    (maker,) = tensor.inputs
+    anchor = tensor.name if emission.regions[maker.name] is Region.SITE else maker.name
+    mean = emission.variable(f"{tensor.name}.decoded", tensor, in_time=False)
+    before, after = readout_states(emission, f"{anchor}.decode", mean)
     node = emission.add(
-        op,
-        f"{anchor}.{suffix}",
-        [tensor, *states[0], emission.timesteps],
-        [other, *states[1]],
+        "SpikeDecode",
+        f"{anchor}.decode",
+        [tensor, *before, emission.timesteps],
+        [mean, *after],
         Region.TIME,
         domain=DOMAIN,
-        attrs=attrs,
+        attrs={"mode": "mean", "cumulative": 0},
     )
-    emission.docs[node.name] = (
-        "The value is a constant current at every time step."
-        if to_time
-        else "Readout: the mean over the window."
-    )
+    emission.docs[node.name] = "Readout: the mean over the window."
+    return mean
 
 
 def readout_states(

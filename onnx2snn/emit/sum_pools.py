@@ -19,15 +19,15 @@ from onnx2snn.sites import Region
 from onnx2snn.sites.average_pool import counted_places, pool_geometry
 
 
-def sum_pool(emission: Emission, pool: gs.Node) -> gs.Node | None:
-    """Make an average pool count; gives the Mul behind it, or None where it must stay.
+def sum_pool(emission: Emission, pool: gs.Node) -> list[gs.Node]:
+    """Make an average pool count; gives the Mul behind it, or nothing where it must stay.
 
     It stays where windows at the border average fewer places: a division for each place would
     reach no weights.
     """
     places, channels = counted_places(pool), pool.inputs[0].shape[1]
     if places is None or places.size != 1 or not isinstance(channels, int):
-        return None
+        return []
     kernel, strides, pads = pool_geometry(pool)
     output = pool.outputs[0]
     counts = emission.variable(f"{pool.name}.counts", output, in_time=True)
@@ -37,4 +37,4 @@ def sum_pool(emission: Emission, pool: gs.Node) -> gs.Node | None:
     pool.inputs = [pool.inputs[0], new_constant(emission.graph, f"{pool.name}.ones", ones)]
     pool.outputs = [counts]
     share = new_constant(emission.graph, f"{pool.name}.share", 1 / places)
-    return emission.add("Mul", f"{pool.name}.mean", [counts, share], [output], Region.TIME)
+    return [emission.add("Mul", f"{pool.name}.mean", [counts, share], [output], Region.TIME)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -50,13 +50,25 @@ class ExactSession:
 
     Args:
         model: a file made by an exact recipe.
+        backend: as of :class:`SpikingSession`, and so are the others.
+        providers: execution providers.
+        threads: of one operator.
         memory: bytes that a simulation may take.
 
     Raises:
         ModelFileError: it is no spiking file, or none of its populations is exact.
+        BackendError: the backend is not available or cannot execute the model.
     """
 
-    def __init__(self, model: onnx.ModelProto, *, memory: int = GIB) -> None:
+    def __init__(
+        self,
+        model: onnx.ModelProto,
+        *,
+        backend: str = "auto",
+        providers: Sequence[str] = ("CPUExecutionProvider",),
+        threads: int = 0,
+        memory: int = GIB,
+    ) -> None:
         nodes = [n for n in model.graph.node if n.domain == DOMAIN and n.op_type == NEURON]
         if not nodes:
             raise ModelFileError(
@@ -66,9 +78,14 @@ class ExactSession:
         self._outputs = [o.name for o in model.graph.output]
         self._tracers = {n.name or n.output[0]: str(n.output[2]) for n in nodes}
         self._metadata = {p.key: p.value for p in model.metadata_props}
-        self.emission = _emission(nodes[0])
-        """"unary", "averaged" or "radix"."""
-        self._session = SpikingSession(_with_readouts(model, nodes, self.emission), memory=memory)
+        self._emission = _emission(nodes[0])
+        self._session = SpikingSession(
+            _with_readouts(model, nodes, self._emission),
+            backend=backend,
+            providers=providers,
+            threads=threads,
+            memory=memory,
+        )
 
     @property
     def inputs(self) -> tuple[TensorInfo, ...]:
@@ -79,6 +96,11 @@ class ExactSession:
     def populations(self) -> tuple[str, ...]:
         """Names of the exact populations, in order of execution."""
         return tuple(self._tracers)
+
+    @property
+    def emission(self) -> str:
+        """How the populations speak: "unary", "averaged" or "radix"."""
+        return self._emission
 
     @property
     def timesteps(self) -> int:

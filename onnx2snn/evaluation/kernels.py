@@ -52,8 +52,12 @@ class KernelNetwork:
         with tempfile.TemporaryDirectory() as folder:
             written = Path(folder) / "optimized.onnx"
             self._session = _session(tapped, optimize, written)
-            self.kernels = _makers(onnx.load(str(written)), self._tensors)
-        """By tensor: the operator that gives it."""
+            self._kernels = _makers(onnx.load(str(written)), self._tensors)
+
+    @property
+    def kernels(self) -> Mapping[str, str]:
+        """By tensor: the operator that gives it, in the optimized graph."""
+        return self._kernels
 
     def run(self, feeds: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
         """The integers [N, ...] by tensor, and the network's outputs by name.

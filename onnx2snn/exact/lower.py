@@ -4,11 +4,12 @@ The graph is walked once. Every quantizer whose input is an integer signal becom
 and is taken out; behind it a readout gives the same integers back::
 
     ... ─▶ QuantizeLinear ─▶ q            becomes
-    StaircaseFire ─▶ SpikeDecode ─▶ Cast ─▶ q
+    neurons ─▶ SpikeDecode ─▶ Cast ─▶ q
 
 so that whatever cannot work on integers still finds, as an ordinary node, what it found in the
 source. What nobody reads any more disappears. Integers that ordinary nodes make (the input's
-quantizer, one behind an analog part) enter time by a CodeEncode.
+quantizer, one behind an analog part) are encoded. What neurons and encoders are is the speaker's
+matter (see ``onnx2snn.exact.speaker``).
 """
 
 from __future__ import annotations
@@ -17,17 +18,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import onnx_graphsurgeon as gs
-from onnx import TensorProto, helper
+from onnx import TensorProto
 
-from onnx2snn.emit.boundaries import readout_states
 from onnx2snn.emit.state import Emission
 from onnx2snn.exact import quantizer as quantizers
-from onnx2snn.exact.kernels import Lookup
 from onnx2snn.exact.quantizer import Quantizer
-from onnx2snn.exact.rational import rational_table
 from onnx2snn.exact.rule import RULES, Builder
 from onnx2snn.exact.signal import NotExact, Signal
-from onnx2snn.exact.table import Table
+from onnx2snn.exact.speaker import Speaker, Voice, by_channel
 from onnx2snn.graphs import (
     consumers,
     label,
@@ -38,12 +36,13 @@ from onnx2snn.graphs import (
 )
 from onnx2snn.plan import ActivationSite, Diagnostic
 from onnx2snn.sites import Region
-from onnx2snn_runtime.opspec import DOMAIN
 
 #: Why a node stays analog that only follows another one, which is named instead.
 FOLLOWS = "what it takes is not quantized"
-#: How an input's integers are spoken, by the emission of the populations.
-ENCODINGS = {"unary": "once", "averaged": "averaged", "radix": "radix"}
+
+
+#: Ops through which integers enter time.
+ENCODERS = frozenset({"CodeEncode", "IsiEncode"})
 
 
 @dataclass
@@ -52,51 +51,45 @@ class ExactNetwork:
 
     Attributes:
         emission: the graph, being changed, and what goes with it.
-        kind: how the populations speak: "unary", "averaged" or "radix".
-        arithmetic: whose integers they speak: "rational" or "ort".
+        speaker: the neurons.
         constants: ids of the tensors that depend on no input.
         signals: by id of the tensor of the source that they stand for.
         reasons: by node name: why it stays analog.
         populations: by name, in topological order.
-        codes: the largest magnitude of every integer that is spoken.
-        settled: steps after which everything is silent.
-        in_float: quantizers that onnxruntime computes in float32, for which it has no kernel.
+        codes: the largest magnitude of the integers that are spoken, by population or encoder.
+        settled: steps after which it is silent, by population.
+        voices: the neurons of each population.
     """
 
     emission: Emission
-    kind: str
-    arithmetic: str
+    speaker: Speaker
     constants: set[int] = field(default_factory=set)
     signals: dict[int, Signal] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     populations: dict[str, ActivationSite] = field(default_factory=dict)
-    codes: list[int] = field(default_factory=list)
-    settled: int = 1
-    in_float: list[str] = field(default_factory=list)
-
-    @property
-    def guaranteed(self) -> int:
-        """The number of time steps after which the result is final for every input."""
-        if self.kind == "unary":
-            return self.settled
-        largest = max(self.codes, default=1)
-        return largest if self.kind == "averaged" else largest.bit_length()
+    codes: dict[str, int] = field(default_factory=dict)
+    settled: dict[str, int] = field(default_factory=dict)
+    voices: dict[str, Voice] = field(default_factory=dict)
 
 
-def lower(emission: Emission, kind: str, arithmetic: str) -> ExactNetwork:
+def lower(emission: Emission, speaker: Speaker, timesteps: int | None) -> ExactNetwork:
     """Rewrite ``emission.graph`` in place.
 
     Args:
         emission: holds a canonical graph with integer weights.
-        kind: "unary", "averaged" or "radix".
-        arithmetic: "rational" or "ort".
+        speaker: the neurons.
+        timesteps: T as asked for; None for what suffices.
+
+    Raises:
+        ConfigError: the neurons cannot speak in so few steps.
     """
     graph = emission.graph
     graph.toposort()
     nodes = list(graph.nodes)
-    network = ExactNetwork(emission, kind, arithmetic, _constants(nodes))
+    network = ExactNetwork(emission, speaker, _constants(nodes))
     wanted = _wanted(nodes)
-    build = Builder(emission, "radix" if kind == "radix" else "count", arithmetic)
+    build = Builder(emission, speaker.code, speaker.arithmetic)
+    speaker.begin(nodes, timesteps)
     for node in nodes:
         if node.op == "QuantizeLinear":
             _quantize(network, build, node)
@@ -105,7 +98,9 @@ def lower(emission: Emission, kind: str, arithmetic: str) -> ExactNetwork:
     _report(network, nodes)
     graph.cleanup().toposort()
     left = {n.name for n in graph.nodes}
-    network.populations = {k: v for k, v in network.populations.items() if k in left}
+    for found in (network.populations, network.codes, network.settled):
+        for name in set(found) - left:
+            del found[name]
     return network
 
 
@@ -175,7 +170,7 @@ def _signal(network: ExactNetwork, tensor: gs.Tensor) -> Signal:
 def _encoded(network: ExactNetwork, reader: gs.Node, found: Quantizer) -> Signal:
     """Integers of an ordinary node as a spike train."""
     emission, graph = network.emission, network.emission.graph
-    integers, values = reader.inputs[0], reader.outputs[0]
+    integers = reader.inputs[0]
     base = f"{reader.name}.code"
     whole = gs.Variable(unique_name(graph, f"{base}.int64"), np.int64, integers.shape)
     emission.add(
@@ -187,43 +182,14 @@ def _encoded(network: ExactNetwork, reader: gs.Node, found: Quantizer) -> Signal
         attrs={"to": int(TensorProto.INT64)},
     )
     if any(found.zero_points):
-        zeros = _by_channel(np.array(found.zero_points, dtype=np.int64), rank(values))
+        zeros = by_channel(np.array(found.zero_points, dtype=np.int64), rank(reader.outputs[0]))
         centred = gs.Variable(unique_name(graph, f"{base}.centred"), np.int64, integers.shape)
         zero = new_constant(graph, f"{base}.zero_point", zeros)
         emission.add("Sub", f"{base}.centre", [whole, zero], [centred], Region.ANALOG)
         whole = centred
-    spikes = emission.variable(f"{base}.spikes", values, in_time=True)
-    steps = gs.Variable(unique_name(graph, f"{base}.t_final"), np.int64, [])
-    start = gs.Constant(unique_name(graph, f"{base}.t_init"), np.zeros((), dtype=np.int64))
-    how = ENCODINGS[network.kind]
-    node = emission.add(
-        "CodeEncode",
-        f"{reader.name}.encode",
-        [whole, start, emission.timesteps],
-        [spikes, steps],
-        Region.TIME,
-        domain=DOMAIN,
-        attrs={"emission": how},
-    )
-    emission.docs[node.name] = f"The quantizer's integers in time ({how})."
-    largest = max(max(abs(found.lowest - z), abs(found.highest - z)) for z in found.zero_points)
-    network.codes.append(largest)
-    peak = largest if how == "once" else 1
-    return Signal(
-        spikes,
-        found.scales,
-        peak=peak,
-        reach=largest,
-        settled=1,
-        is_population=how != "once",
-        kernel=_lookup(found),
-        quantizer=found,
-    )
-
-
-def _by_channel(values: np.ndarray, ndim: int | None) -> np.ndarray:
-    trailing = [1] * max((ndim or 0) - 2, 0)
-    return values.reshape(-1, *trailing) if values.size > 1 else values.reshape(())
+    signal = network.speaker.encode(emission, reader, found, whole)
+    network.codes[signal.tensor.inputs[0].name] = signal.reach
+    return signal
 
 
 def _quantize(network: ExactNetwork, build: Builder, node: gs.Node) -> None:
@@ -233,124 +199,34 @@ def _quantize(network: ExactNetwork, build: Builder, node: gs.Node) -> None:
     try:
         found = quantizers.read(node)
         source = _signal(network, node.inputs[0])
+        voice = network.speaker.voice(node, found, source)
     except NotExact as reason:
         network.reasons[node.name] = str(reason)
         return
-    table = _table(network, node, found, source)
-    _population(network, node, found, source, table)
+    _population(network, node, found, voice)
 
 
-def _table(network: ExactNetwork, node: gs.Node, found: Quantizer, source: Signal) -> Table:
-    """The staircase in the arithmetic that is asked for."""
-    if network.arithmetic == "ort":
-        kernel = source.kernel
-        table = None if kernel is None else kernel.table(found, source.functions, source.reach)
-        if table is not None:
-            return table
-        network.in_float.append(label(node))
-    return rational_table(source, found)
-
-
-def _lookup(found: Quantizer) -> Lookup | None:
-    """How onnxruntime goes on from a quantizer's codes."""
-    return Lookup(np.float32(float(found.scales[0]))) if found.channels == 1 else None
-
-
-def _population(
-    network: ExactNetwork, node: gs.Node, found: Quantizer, source: Signal, table: Table
-) -> None:
+def _population(network: ExactNetwork, node: gs.Node, found: Quantizer, voice: Voice) -> None:
     """Put a population in the place of a quantizer, and its signal behind it."""
     emission, graph = network.emission, network.emission.graph
     values, integers = node.inputs[0], node.outputs[0]
     name = node.name
     readers = [r.name for r in consumers(integers) if r.op == "DequantizeLinear"]
-    site = _site(node, found, table, readers)
+    site = _site(node, found, voice, readers)
     node.name = unique_name(graph, f"{name}.source")
     node.outputs.clear()
     graph.nodes.remove(node)
-    spikes = emission.variable(f"{name}.spikes", values, in_time=True)
-    states = [
-        gs.Variable(
-            unique_name(graph, f"{name}.{s}"),
-            np.int64,
-            None if values.shape is None else [emission.batch, *values.shape[1:]],
-        )
-        for s in ("acc_final", "s_final")
-    ]
-    zero = np.zeros(1, dtype=np.int64)
-    emission.add(
-        "StaircaseFire",
-        name,
-        [
-            source.tensor,
-            new_constant(graph, f"{name}.tau", table.tau),
-            new_constant(graph, f"{name}.s_min", np.array([table.s_min], dtype=np.int64)),
-            new_constant(graph, f"{name}.acc_init", zero),
-            new_constant(graph, f"{name}.s_init", zero),
-            emission.timesteps,
-        ],
-        [spikes, *states],
-        Region.SITE,
-        domain=DOMAIN,
-        attrs={"emission": network.kind},
-    )
+    signal = voice.insert(emission, name, values)
     node.inputs.clear()
-    emission.docs[name] = (
-        f"Speaks the integers of the quantizer ({network.kind}): "
-        f"{table.s_min} to {table.s_max}, zero point {', '.join(map(str, found.zero_points))}."
-    )
-    _give_back(network, spikes, integers, found, name)
-    settled = source.settled + max(table.s_max, 0) - min(table.s_min, 0)  # it starts at 0
-    network.settled = max(network.settled, settled)
-    network.codes.append(table.magnitude)
+    voice.give_back(emission, name, signal.tensor, integers)
+    network.settled[name] = signal.settled
+    network.codes[name] = signal.reach
     network.populations[name] = site
-    network.signals[id(integers)] = Signal(
-        spikes,
-        found.scales,
-        peak=1,
-        reach=table.magnitude,
-        settled=settled,
-        is_population=True,
-        kernel=_lookup(found),
-        quantizer=found,
-    )
+    network.voices[name] = voice
+    network.signals[id(integers)] = signal
 
 
-def _give_back(
-    network: ExactNetwork, spikes: gs.Variable, integers: gs.Variable, found: Quantizer, name: str
-) -> None:
-    """The integers for whoever is not in time."""
-    emission, graph = network.emission, network.emission.graph
-    counts = emission.variable(f"{name}.count", integers, in_time=False)
-    mode = "radix" if network.kind == "radix" else "sum"
-    before, after = readout_states(emission, f"{name}.decode", counts)
-    decode = emission.add(
-        "SpikeDecode",
-        f"{name}.decode",
-        [spikes, *before, emission.timesteps],
-        [counts, *after],
-        Region.TIME,
-        domain=DOMAIN,
-        attrs={"mode": mode, "cumulative": 0},
-    )
-    emission.docs[decode.name] = "Readout: the population's integer, without its zero point."
-    if any(found.zero_points):
-        shifted = emission.variable(f"{name}.integer", integers, in_time=False)
-        zeros = _by_channel(np.array(found.zero_points, dtype=np.float32), rank(integers))
-        zero = new_constant(graph, f"{name}.zero_point", zeros)
-        emission.add("Add", f"{name}.shift_back", [counts, zero], [shifted], Region.ANALOG)
-        counts = shifted
-    emission.add(
-        "Cast",
-        f"{name}.cast",
-        [counts],
-        [integers],
-        Region.ANALOG,
-        attrs={"to": int(helper.np_dtype_to_tensor_dtype(found.dtype))},
-    )
-
-
-def _site(node: gs.Node, found: Quantizer, table: Table, readers: list[str]) -> ActivationSite:
+def _site(node: gs.Node, found: Quantizer, voice: Voice, readers: list[str]) -> ActivationSite:
     source = node.inputs[0]
     length = source.shape[1] if source.shape is not None and len(source.shape) > 1 else None
     smallest = min(found.scales)
@@ -363,9 +239,9 @@ def _site(node: gs.Node, found: Quantizer, table: Table, readers: list[str]) -> 
         nodes=(node.name, *readers),
         channels=int(length) if isinstance(length, (int, np.integer)) else None,
         rank=rank(source) or 0,
-        lower=float(smallest * table.s_min),
-        upper=float(smallest * table.s_max),
-        levels=table.s_max - table.s_min + 1,
+        lower=float(smallest * voice.lowest),
+        upper=float(smallest * voice.highest),
+        levels=voice.highest - voice.lowest + 1,
         scale=float(found.scales[0]) if one else None,
         zero_point=found.zero_points[0] if len(found.zero_points) == 1 else None,
     )
@@ -407,7 +283,7 @@ def _downstream(network: ExactNetwork) -> set[str]:
 def _upstream_of_codes(network: ExactNetwork) -> set[str]:
     """Nodes on which an encoder depends."""
     seen: set[str] = set()
-    stack = [n for n in network.emission.graph.nodes if n.op == "CodeEncode"]
+    stack = [n for n in network.emission.graph.nodes if n.op in ENCODERS]
     while stack:
         for tensor in stack.pop().inputs:
             maker = producer(tensor)

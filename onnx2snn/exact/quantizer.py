@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil, floor
 
 import numpy as np
 import onnx_graphsurgeon as gs
 
 from onnx2snn.exact.monotone import Clipped, Monotone
 from onnx2snn.exact.signal import NotExact, shrunk
-from onnx2snn.graphs import Array, constant, consumers, input_at
+from onnx2snn.graphs import Array, constant, consumers, input_at, producer, rank
 from onnx2snn.sites.quantizer import integer_range
 
 
@@ -81,6 +82,26 @@ def read(node: gs.Node) -> Quantizer:
     )
 
 
+def largest_code(reader: gs.Node, found: Quantizer) -> int:
+    """The largest |q − zero point| that a DequantizeLinear can read, a Clip in front counted.
+
+    Integers of few bits are bytes behind a Clip. Ordinary nodes compute in float32, so a code
+    that is a half but for rounding errors counts as the larger one.
+    """
+    low, high = found.lowest, found.highest
+    maker = producer(reader.inputs[0])
+    clip = producer(maker.inputs[0]) if maker is not None and maker.op == "QuantizeLinear" else None
+    if clip is not None and clip.op == "Clip" and found.channels == 1:
+        scale, zero = found.of_channel(0)
+        half = Fraction(1, 2) + Fraction(found.highest - found.lowest, 2**20)
+        least, most = (constant(input_at(clip, i)) for i in (1, 2))
+        if least is not None and np.isfinite(least).all():
+            low = max(low, ceil(Fraction(float(least.reshape(()))) / scale - half) + zero)
+        if most is not None and np.isfinite(most).all():
+            high = min(high, floor(Fraction(float(most.reshape(()))) / scale + half) + zero)
+    return max(1, *(max(abs(low - z), abs(high - z)) for z in found.zero_points))
+
+
 def _whole(zero: Array) -> tuple[int, ...]:
     values = tuple(int(z) for z in zero.reshape(-1))
     return values[:1] if len(set(values)) == 1 else values
@@ -98,6 +119,7 @@ def _parameters(node: gs.Node) -> tuple[Array, Array]:
     if zero is None:
         kind = node.outputs[0].dtype if node.op == "QuantizeLinear" else node.inputs[0].dtype
         zero = np.zeros(scale.shape, np.uint8 if kind is None else kind)
-    if scale.ndim > 1 or (scale.size > 1 and node.attrs.get("axis", 1) != 1):
+    axis, ndim = int(node.attrs.get("axis", 1)), rank(node.inputs[0])
+    if scale.ndim > 1 or (scale.size > 1 and axis != 1 and (ndim is None or axis + ndim != 1)):
         raise NotExact("its scale differs along another axis than the channels")
     return scale, zero

@@ -12,7 +12,7 @@ from onnx_graphsurgeon.logger import G_LOGGER
 
 from onnx2snn.analog.never import RANDOM
 from onnx2snn.canonical import BATCH, CanonicalGraph, SourceInfo, export
-from onnx2snn.errors import ModelFileError
+from onnx2snn.errors import ModelFileError, naming
 from onnx2snn.frontend.dialect import DIALECTS
 from onnx2snn.frontend.lift import STANDARD, inline_functions, lift, opset_of, prepare
 from onnx2snn.frontend.precision import to_single_precision
@@ -60,11 +60,12 @@ def canonicalise(
     prepare(whole)
     diagnostics = to_single_precision(whole)
     lifted = lift(whole, LOWEST_TARGET_OPSET, file)
-    canonical = CanonicalGraph(_import(lifted), source, diagnostics=diagnostics)
+    canonical = CanonicalGraph(_import(lifted, file), source, diagnostics=diagnostics)
     _name_nodes(canonical.graph)
     _fold_constants(canonical.graph, file)
     if source.dialects != FLOAT:
-        _lower_dialects(canonical, file, keep_integers=keep_integers)
+        with naming(file, ModelFileError):
+            _lower_dialects(canonical, file, keep_integers=keep_integers)
     cancel_transposes(canonical)
     for early in BEFORE_BATCH_IS_FREE:
         early(canonical)
@@ -86,7 +87,7 @@ def _lower_dialects(canonical: CanonicalGraph, file: str | None, *, keep_integer
     _fold_constants(canonical.graph, file)
     if _has_new_integers(canonical.graph):
         lifted = lift(export(canonical.graph), NEW_INTEGERS_OPSET, file)
-        canonical.graph = _import(lifted)
+        canonical.graph = _import(lifted, file)
 
 
 def _has_new_integers(graph: gs.Graph) -> bool:
@@ -123,8 +124,8 @@ def _describe(model: onnx.ModelProto, file: str | None, *, digest: str) -> Sourc
     )
 
 
-def _import(model: onnx.ModelProto) -> gs.Graph:
-    graph = gs.import_onnx(_inferred(model, None))
+def _import(model: onnx.ModelProto, file: str | None) -> gs.Graph:
+    graph = gs.import_onnx(_inferred(model, file))
     return graph.toposort()
 
 

@@ -37,7 +37,7 @@ def rescale_dequantizers(canonical: CanonicalGraph, quantizer: gs.Node) -> None:
 
 def _uniform(node: gs.Node) -> Grid | None:
     scale, zero = constant(node.inputs[1]), zero_of(node)
-    if scale is None or zero is None or scale.size > 1:
+    if scale is None or zero is None or scale.size > 1 or zero.size > 1:
         return None
     return Grid(scale.reshape(()), zero.reshape(()))
 

@@ -66,6 +66,7 @@ def _check(model: onnx.ModelProto, file: str | None) -> None:
     if not model.graph.input or not model.graph.output:
         raise ModelFileError("has a graph without inputs or outputs", file=file)
     _check_structure(model, file)
+    _check_types(model, file)
     _check_names(model, file)
     _check_values(model, file)
 
@@ -79,6 +80,19 @@ def _check_structure(model: onnx.ModelProto, file: str | None) -> None:
         raise ModelFileError(
             f"is not valid ONNX: {str(error).strip().splitlines()[0]}", file=file
         ) from error
+
+
+def _check_types(model: onnx.ModelProto, file: str | None) -> None:
+    """The checker takes any number for an element type."""
+    graph = model.graph
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        kind = value.type.tensor_type.elem_type
+        if kind not in onnx.TensorProto.DataType.values():
+            raise ModelFileError(
+                f"tensor '{value.name}' is of unknown type {kind}",
+                file=file,
+                remedy="export the network again",
+            )
 
 
 def _check_names(model: onnx.ModelProto, file: str | None) -> None:

@@ -35,7 +35,7 @@ class ThresholdMethod:
         summary: one line, with the source.
         needs: what a site must have for it, in words.
         needs_data: whether statistics of activations are needed.
-        depends_on_timesteps: whether the result is for one T only.
+        depends_on_timesteps: whether the start is for one T only; what is refined always is.
         compute: thresholds of a site, one value or one for each channel; zero where a channel is
             dead; None if the site lacks what is needed.
         refine: in the walk, or None.

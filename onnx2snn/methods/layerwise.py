@@ -88,6 +88,8 @@ def calibrate_layers(
         DataError: the data do not fit the model.
     """
     steps = _steps(config)
+    if config.encoding != "direct":
+        diagnostics.append(_coded(config.encoding))
     inputs = _read(dataset)
     inputs = _within_budget(segments, inputs, steps, diagnostics)
     by_site = {n.site: n for n in neurons}
@@ -131,6 +133,17 @@ def _steps(config: ConversionConfig) -> int:
             remedy=f"it knows {known}",
         )
     return 1 if config.neuron in AVERAGED else config.timesteps
+
+
+def _coded(encoding: str) -> Diagnostic:
+    return Diagnostic(
+        "CALIBRATED_WITHOUT_CODE",
+        "warning",
+        "",
+        "layers are calibrated for inputs as constant currents",
+        f"the walk does not know the spikes of encoding '{encoding}'",
+        "use encoding 'direct', or stages without calibration",
+    )
 
 
 def _read(dataset: Dataset) -> dict[str, Array]:

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
 
 from onnx2snn_runtime.registry import Registry
+
+#: In longer windows layer-by-layer calibration gains little and takes long.
+LONGEST_CALIBRATED = 64
+#: Stages that calibration is about.
+CALIBRATED = frozenset({"threshold", "percentile", "v_init", "bias", "weights", "reset"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,6 +26,8 @@ class Recipe:
         needs: what the network or the user must bring, in words.
         costs: time steps and conversion time, in words.
         stages: fields of ConversionConfig that it sets; what the user says comes first.
+        stages_with_data: more of them where there are calibration data, the window is no longer
+            than LONGEST_CALIBRATED, and the user chose no stage that calibration is about.
         emission: how exact neurons speak ("unary", "averaged", "radix"); empty for recipes that
             approximate.
     """
@@ -30,7 +38,16 @@ class Recipe:
     costs: str
     citation: str = ""
     stages: Mapping[str, Any] = field(default_factory=dict)
+    stages_with_data: Mapping[str, Any] = field(default_factory=dict)
     emission: str = ""
+
+    def chosen(
+        self, given: Mapping[str, Any], *, timesteps: object, has_data: bool
+    ) -> dict[str, Any]:
+        """All stages that are set: the recipe's, and in their place those given."""
+        short = isinstance(timesteps, Integral) and int(timesteps) <= LONGEST_CALIBRATED
+        calibrates = has_data and short and not CALIBRATED & given.keys()
+        return {**self.stages, **(self.stages_with_data if calibrates else {}), **given}
 
 
 RECIPES: Registry[Recipe] = Registry("recipe", "onnx2snn.methods.recipes")

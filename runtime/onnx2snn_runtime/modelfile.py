@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 
 from onnx2snn_runtime.errors import ModelFileError
 
@@ -61,22 +61,35 @@ def parse_model(data: bytes, file: str | os.PathLike[str] | None = None) -> onnx
         ) from error
     if not model.HasField("graph") or not model.opset_import:
         raise ModelFileError("holds no ONNX graph", file=file, remedy=remedy)
-    if not _has_sound_text(model.graph):
+    if not _has_sound_text(model):
         raise ModelFileError(
             "holds text that is not UTF-8", file=file, remedy="export the network again"
         )
     return model
 
 
-def _has_sound_text(graph: onnx.GraphProto) -> bool:
-    """Whether all names are text. Protobuf does not look; damaged ones come as bytes or raise."""
+def _has_sound_text(message: Message) -> bool:
+    """Whether all text is UTF-8. Protobuf does not look; damaged text comes as bytes or raises."""
+    if isinstance(message, onnx.TensorProto):  # whose numbers are many
+        return _is_text(message, "name") and _is_text(message, "doc_string")
+    for field in message.DESCRIPTOR.fields:
+        if field.type == field.TYPE_STRING and not _is_text(message, field.name):
+            return False
+    nested = [value for field, value in message.ListFields() if field.message_type is not None]
+    return all(
+        _has_sound_text(part)
+        for value in nested
+        for part in ([value] if isinstance(value, Message) else value)
+    )
+
+
+def _is_text(message: Message, name: str) -> bool:
     try:
-        names = [t.name for t in (*graph.input, *graph.output, *graph.initializer)]
-        for node in graph.node:
-            names += [node.name, node.op_type, node.domain, *node.input, *node.output]
+        value = getattr(message, name)
+        parts = [value] if isinstance(value, (str, bytes)) else list(value)
     except UnicodeError:
         return False
-    return all(isinstance(name, str) for name in names)
+    return all(isinstance(part, str) for part in parts)
 
 
 def refuse_external_data(model: onnx.ModelProto) -> None:

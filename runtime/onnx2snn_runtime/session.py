@@ -20,7 +20,7 @@ from onnx2snn_runtime.modelfile import parse_model, read_model, refuse_external_
 from onnx2snn_runtime.opspec import DOMAIN, DOMAIN_VERSION, OPS
 from onnx2snn_runtime.time_axis import TIMESTEPS
 
-DEFAULT_BACKEND = "stock"
+DEFAULT_BACKEND = "native"
 
 Array: TypeAlias = npt.NDArray[Any]
 Inputs: TypeAlias = Array | Mapping[str, Array]
@@ -83,8 +83,9 @@ class SpikingSession:
 
     Args:
         model: path, serialized bytes, or ModelProto of a spiking ONNX file.
-        backend: "auto", "stock" (onnxruntime with the file's function bodies) or "reference"
-            (NumPy definitions of the ops: slow, the oracle).
+        backend: "auto" (as "native"), "native" (onnxruntime with compiled kernels, and with the
+            file's function bodies where there are none), "stock" (function bodies alone) or
+            "reference" (NumPy definitions of the ops: slow, the oracle).
         providers: onnxruntime execution providers, in order of preference.
         threads: threads of one operator; 0 leaves the choice to the backend.
         memory: bytes that a simulation may take on top of the loaded model. So many samples and
@@ -239,7 +240,8 @@ class SpikingSession:
     ) -> Trace:
         """The spike trains and final potentials of the named populations (default: all).
 
-        Arguments and errors as :meth:`run`; also DataError for an unknown population. The trains
+        Arguments and errors as :meth:`run`; also DataError for an unknown population, and
+        ModelFileError for spikes that are NaN. The trains
         of all samples are held in memory.
         """
         by_name = dict(zip(self.populations, instrument.neuron_nodes(self._model), strict=True))
@@ -259,7 +261,7 @@ class SpikingSession:
             trains: dict[str, list[Array]] = {name: [] for name in chosen}
             for values, _ in windows:
                 for i, name in enumerate(chosen):
-                    rows = values[2 * i]
+                    rows = self._sound(values[2 * i], name)
                     train = rows.reshape(-1, samples, *rows.shape[1:]).astype(np.int8)
                     trains[name].append(train)
             for i, name in enumerate(chosen):
@@ -269,6 +271,18 @@ class SpikingSession:
             {n: np.concatenate(parts, axis=1) for n, parts in spikes.items()},
             {n: np.concatenate(parts) for n, parts in finals.items()},
         )
+
+    def _sound(self, spikes: Array, name: str) -> Array:
+        """Spikes, if they are numbers.
+
+        Raises:
+            ModelFileError: they are not; a weight or a potential was NaN, or grew beyond float32.
+        """
+        if np.isnan(spikes).any():
+            raise ModelFileError(
+                "spikes are NaN", file=self._file, node=f"'{name}'", remedy="convert again"
+            )
+        return spikes
 
     def _run_until_settled(
         self,
@@ -475,9 +489,19 @@ def check_input(info: TensorInfo, value: Array, file: str | None = None) -> Arra
 
 
 def tensor_info(value: onnx.ValueInfoProto) -> TensorInfo:
-    """What a model declares of a graph input or output."""
+    """What a model declares of a graph input or output.
+
+    Raises:
+        ModelFileError: it is no tensor, or of an unknown type.
+    """
     tensor = value.type.tensor_type
     shape = tuple(
         d.dim_value if d.HasField("dim_value") else (d.dim_param or None) for d in tensor.shape.dim
     )
-    return TensorInfo(value.name, helper.tensor_dtype_to_np_dtype(tensor.elem_type), shape)
+    try:
+        dtype = helper.tensor_dtype_to_np_dtype(tensor.elem_type)
+    except KeyError as error:
+        raise ModelFileError(
+            f"'{value.name}' is of no known type", remedy="export the network again"
+        ) from error
+    return TensorInfo(value.name, dtype, shape)

@@ -88,7 +88,7 @@ def test_or_from_made_up_data_with_a_warning(new_net):
 def test_data_beat_batch_norm(new_net, timesteps):
     net = new_net()
     result = convert(two_populations(net, norm=True), timesteps, calibration_data=images(net))
-    assert provenance(result) == ["mmse", "mmse"]
+    assert provenance(result) == ["search", "search"]
     assert SpikingSession(result.model).timesteps == timesteps
     (output,) = SpikingSession(result.model).run(images(net)).values()
     assert np.isfinite(output).all()
@@ -268,8 +268,8 @@ def quantizer_for_each_channel(net, x):
 
 
 def foreign(net, x):
-    net.domains = ["com.microsoft"]
-    return net.node("FusedConv", x, net.random(2, 2, 1, 1), domain="com.microsoft", name="odd")
+    net.domains = ["com.example"]
+    return net.node("FusedConv", x, net.random(2, 2, 1, 1), domain="com.example", name="odd")
 
 
 REFUSED = {

@@ -19,6 +19,7 @@ from onnx2snn.plan import (
     ConversionConfig,
     ConversionPlan,
     Diagnostic,
+    LayerCorrection,
     NeuronPlan,
 )
 
@@ -54,6 +55,7 @@ def instances(kind):
 KINDS["ConversionConfig"] = instances(ConversionConfig)
 KINDS["tuple[ActivationSite, ...]"] = st.lists(instances(ActivationSite), max_size=2).map(tuple)
 KINDS["tuple[NeuronPlan, ...]"] = st.lists(instances(NeuronPlan), max_size=2).map(tuple)
+KINDS["tuple[LayerCorrection, ...]"] = st.lists(instances(LayerCorrection), max_size=2).map(tuple)
 KINDS["tuple[Diagnostic, ...]"] = st.lists(instances(Diagnostic), max_size=2).map(tuple)
 
 PLANS = st.builds(
@@ -100,7 +102,8 @@ def test_plain_json(plan):
 
 
 @pytest.mark.parametrize(
-    "kind", [ConversionPlan, ConversionConfig, ActivationSite, NeuronPlan, Diagnostic]
+    "kind",
+    [ConversionPlan, ConversionConfig, ActivationSite, NeuronPlan, LayerCorrection, Diagnostic],
 )
 def test_every_field_can_be_read(kind):
     """A new field of a new type needs a reader."""
@@ -132,6 +135,52 @@ def test_what_the_json_looks_like():
     assert text.startswith('{\n "schema": "onnx2snn.plan",\n')
     assert content()["sites"][0]["upper"] == "inf"
     assert content()["neurons"][0]["threshold"] == [[[1.0]], [[1.0]]]
+
+
+def large():
+    """A plan with an array too large to be read by people."""
+    values = np.random.default_rng(0).normal(0, 1, (70, 3, 5, 5)).astype(np.float32)
+    return dataclasses.replace(
+        example(), corrections=(LayerCorrection("conv", values, np.ones(70, np.float32)),)
+    )
+
+
+def test_large_arrays_are_packed():
+    """Bit by bit, in a third of the room, with their shape in sight."""
+    plan = large()
+    text = plan.to_json()
+    assert same(ConversionPlan.from_json(text), plan)
+    packed = json.loads(text)["corrections"][0]
+    assert packed["weight"]["shape"] == [70, 3, 5, 5]
+    assert packed["bias"][0] == 1.0
+    assert len(text) < 8 * plan.corrections[0].weight.size
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"shape": [70, 3, 5, 4]},
+        {"shape": [-70, -3, 5, 5]},
+        {"shape": "70"},
+        {"shape": [1.5]},
+        {"float32": "AAAA!"},
+        {"float32": "AAA="},
+        {"float32": 7},
+        {"float64": ""},
+    ],
+    ids=str,
+)
+def test_damaged_packed_arrays(change):
+    data = json.loads(large().to_json())
+    data["corrections"][0]["weight"].update(change)
+    assert "weight" in refusal(data)
+
+
+def test_packed_arrays_are_finite():
+    data = json.loads(large().to_json())
+    packed = data["corrections"][0]["weight"]
+    packed["shape"], packed["float32"] = [1], "AACAfw=="  # infinity
+    assert "not finite" in refusal(data)
 
 
 def test_frozen():

@@ -61,7 +61,6 @@ class RationalNetwork:
     def __init__(self, model: onnx.ModelProto, *, bounds: bool = False) -> None:
         self._bounds = bounds
         self._outputs = [o.name for o in model.graph.output]
-        self._inputs = [i.name for i in model.graph.input]
         self._constants: dict[str, Held] = {
             t.name: numpy_helper.to_array(t) for t in model.graph.initializer
         }

@@ -27,7 +27,7 @@ from onnx2snn.exact.signal import (
     refuse_beyond,
     shrunk,
 )
-from onnx2snn.graphs import input_at, producer, rank
+from onnx2snn.graphs import constant, input_at, producer, rank
 
 Integers = npt.NDArray[np.int64]
 
@@ -50,6 +50,8 @@ def layer(build: Builder, node: gs.Node, signals: Sequence[Signal | None]) -> Si
         scales = scales * groups
     alpha = Fraction(float(node.attrs.get("alpha", 1.0))) if node.op == "Gemm" else Fraction(1)
     sums = _absolute_sums(node, integers)
+    if constant(node.inputs[1]) is not None and sums * signal.peak >= FLOAT_EXACT:
+        raise NotExact("its weights are not quantized")
     refuse_beyond(FLOAT_EXACT, sums * signal.peak, "a sum")
     refuse_beyond(LARGEST, sums * signal.reach, "a sum over time")
     if alpha <= 0:

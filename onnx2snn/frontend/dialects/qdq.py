@@ -70,7 +70,7 @@ def _clip_to_range(canonical: CanonicalGraph, node: gs.Node) -> None:
         what = "a quantizer of less than 8 bits with computed or blocked scales is not supported"
         refuse(canonical, node, what, remedy)
     wide = zero.astype(SMALL[zero.dtype])
-    if scale.size == 1:
+    if scale.size == wide.size == 1:
         grid = Grid(scale.reshape(()), wide.reshape(()))
     else:
         axis = int(node.attrs.get("axis", 1))

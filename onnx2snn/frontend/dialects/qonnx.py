@@ -72,6 +72,8 @@ def _lower_quant(canonical: CanonicalGraph, node: gs.Node) -> None:
     grid = _grid(canonical, node, scale, zero, integers.dtype)
     values = constant(node.inputs[0])
     if values is not None:
+        if not _fits(values, scale, zero):
+            refuse(canonical, node, "its scale does not fit its values", REMEDY)
         codes = _codes(values, scale, zero, integers)
         return _replace_constant(canonical.graph, node, codes, grid)
     if integers.dtype.itemsize > 2:
@@ -120,6 +122,14 @@ def _grid(
     if len(axes) != 1:
         refuse(canonical, node, "its scale differs along several axes", REMEDY)
     return Grid(scale.reshape(-1), zero.reshape(-1), axes[0] - len(shape))
+
+
+def _fits(values: Array, *parameters: Array) -> bool:
+    """Whether parameters broadcast to the values and not beyond."""
+    try:
+        return np.broadcast_shapes(values.shape, *(p.shape for p in parameters)) == values.shape
+    except ValueError:
+        return False
 
 
 def _codes(values: Array, scale: Array, zero: Array, integers: _Range) -> Array:

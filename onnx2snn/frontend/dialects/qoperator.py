@@ -50,7 +50,7 @@ class _Lowering:
         zero = np.zeros(scale.shape, self._integer_type()) if zero is None else zero
         if scale.size == 1 and zero.size == 1:
             return Grid(scale.reshape(()), zero.reshape(()))
-        if axis is None:
+        if axis is None or zero.size not in {1, scale.size}:
             refuse(self.canonical, self.node, "a scale differs where it should not", REMEDY)
         return Grid(scale.reshape(-1), np.broadcast_to(zero.reshape(-1), scale.size), axis)
 

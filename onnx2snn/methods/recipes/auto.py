@@ -1,12 +1,18 @@
-"""auto: what is best by measurement, given what there is."""
+"""auto: what is best by measurement, given what there is.
+
+With calibration data the combination of ``regression``; else thresholds from the model's
+quantizers, batch norm or bounds, or from synthetic inputs.
+"""
 
 from onnx2snn.methods.recipe import RECIPES, Recipe
+from onnx2snn.methods.recipes.regression import STAGES
 
 RECIPES.register("auto")(
     Recipe(
         "auto",
-        "plain neurons, thresholds from what the model and the user bring",
+        "the best for what there is: all stages with calibration data, else what the model tells",
         needs="nothing; calibration data help most",
-        costs="seconds; any T",
+        costs="seconds; with data up to a minute, and the file is for its T",
+        stages_with_data=STAGES,
     )
 )

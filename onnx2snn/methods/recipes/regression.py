@@ -5,19 +5,21 @@ Our own combination; of all recipes the most accurate one in short windows.
 
 from onnx2snn.methods.recipe import RECIPES, Recipe
 
+STAGES = {
+    "threshold": "search",
+    "granularity": "channel",
+    "v_init": "calibrate",
+    "bias": "calibrate",
+    "weights": "calibrate-ls",
+    "avgpool": "linear",
+}
+
 RECIPES.register("regression")(
     Recipe(
         "regression",
         "weights by ridge regression, thresholds by search on real spikes, bias and potentials",
         needs="calibration data",
         costs="half a minute; few steps",
-        stages={
-            "threshold": "search",
-            "granularity": "channel",
-            "v_init": "calibrate",
-            "bias": "calibrate",
-            "weights": "calibrate-ls",
-            "avgpool": "linear",
-        },
+        stages=STAGES,
     )
 )

@@ -29,7 +29,7 @@ THRESHOLDS.register("rmp")(
         "largest mean current, layer by layer (after Han 2020)",
         "calibration data",
         needs_data=True,
-        depends_on_timesteps=True,
+        depends_on_timesteps=False,
         compute=maximum.compute,
         refine=refine,
     )

@@ -20,6 +20,7 @@ from onnx2snn.plan import ActivationSite, ConversionConfig
 
 LAMBDA = 0.5
 SHARES = np.arange(2, 101) / 100
+TIE = 1e-9
 
 
 def compute(
@@ -29,8 +30,10 @@ def compute(
     if statistics is None:
         return None
     values, counts, tops = activations(statistics, config.granularity)
-    losses = [_loss(values, counts, share * tops[:, None]) for share in SHARES]
-    return float(SHARES[int(np.argmin(losses))]) * tops
+    losses = np.array([_loss(values, counts, share * tops[:, None]) for share in SHARES])
+    # Of equally good ones the largest, which clips least.
+    best: Vector = SHARES[losses <= losses.min() + TIE].max() * tops
+    return best
 
 
 def _loss(values: Vector, counts: npt.NDArray[np.int64], theta: Vector) -> float:

@@ -45,7 +45,7 @@ THRESHOLDS.register("spike-norm")(
         "largest current of any step, layer by layer (Sengupta 2019)",
         "calibration data",
         needs_data=True,
-        depends_on_timesteps=True,
+        depends_on_timesteps=False,
         compute=maximum.compute,
         refine=refine,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
@@ -17,9 +18,11 @@ LOG_FATAL_ONLY = 4
 
 
 class StockExecutable:
-    """A model in an onnxruntime inference session."""
+    """A model in an onnxruntime inference session, with a library of custom ops if given."""
 
-    def __init__(self, model: onnx.ModelProto, options: BackendOptions) -> None:
+    def __init__(
+        self, model: onnx.ModelProto, options: BackendOptions, custom_ops: Path | None = None
+    ) -> None:
         unknown = set(options.providers) - set(onnxruntime.get_available_providers())
         if unknown:
             raise BackendError(
@@ -32,6 +35,8 @@ class StockExecutable:
         # Patterns reserve one block for all tensors of a run, beside what the arena holds already:
         # twice the memory from the second run on, for no gain in time.
         session_options.enable_mem_pattern = False
+        if custom_ops:
+            session_options.register_custom_ops_library(str(custom_ops))
         try:
             self._session = onnxruntime.InferenceSession(
                 model.SerializeToString(), session_options, providers=list(options.providers)

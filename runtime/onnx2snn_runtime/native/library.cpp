@@ -1,6 +1,6 @@
-// What the shared library shows: its registration with onnxruntime, and what it was made from.
+// What the shared library shows: its registration with onnxruntime, and its instruction sets.
 
-#include <string>
+#include <exception>
 
 #include "loops.h"
 #include "op.h"
@@ -44,9 +44,6 @@ VISIBLE OrtStatus* RegisterCustomOps(OrtSessionOptions* options, const OrtApiBas
     return its_api.create_status(kFail, error.what());
   }
 }
-
-// The digest of the source files, to tell a library that was made from others.
-VISIBLE const char* onnx2snn_source_digest() { return ONNX2SNN_SOURCE_DIGEST; }
 
 // The instruction set in use: "avx512", "avx2" or "portable".
 VISIBLE const char* onnx2snn_instructions() { return onnx2snn::loops().name; }

@@ -29,6 +29,11 @@ def end(net, x, channels, size=None):
     return net.gemm(x, (size, 4), name="last")
 
 
+def unit(net, x):
+    """A population whose amplitude is one."""
+    return net.node("Clip", net.conv(x, (3, 3, 1, 1), bias=True), net.const(0.0), net.const(1.0))
+
+
 PATHS = {
     "convolution": lambda n, x: end(n, x, 3),
     "grouped": lambda n, x: n.conv(x, (6, 1, 2, 2), bias=True, group=3, name="last"),
@@ -99,6 +104,16 @@ PATHS = {
     "joined with itself": lambda n, x: end(n, n.node("Concat", x, x, axis=1), 6),
     "joined with another": lambda n, x: end(
         n, n.node("Concat", x, n.relu(n.conv(x, (2, 3, 1, 1)), name="other"), axis=1), 5
+    ),
+    "joined twice, behind moves": lambda n, x: end(
+        n,
+        n.node(
+            "Concat",
+            n.node("Concat", n.node("Transpose", x, perm=[0, 1, 3, 2]), x, axis=1),
+            n.node("Slice", unit(n, x), n.ints(0), n.ints(2), n.ints(1)),
+            axis=1,
+        ),
+        8,
     ),
     "joined and pooled": lambda n, x: end(
         n,

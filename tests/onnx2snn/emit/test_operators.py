@@ -280,6 +280,15 @@ def test_in_time(new_net, run_stock, by_maximum, error_at, case):
     assert late < early / 4
 
 
+def test_a_dilated_average_pool_stays_linear_in_time(new_net, run_stock, by_maximum, error_at):
+    net = new_net(opset=19)
+    pool = node("AveragePool", kernel_shape=[2, 2], dilations=[2, 1], pads=[1, 0, 0, 1])
+    model = between(net, pool)
+    result = by_maximum(model, images())
+    assert {"odd", "behind"} <= in_time(result.model)
+    assert errors(result, model, run_stock, error_at)[1] < 0.03
+
+
 @pytest.mark.parametrize("case", ISLANDS)
 def test_islands(new_net, run_stock, by_maximum, error_at, case):
     net = new_net()

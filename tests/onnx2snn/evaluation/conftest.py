@@ -68,6 +68,12 @@ class Quantized:
         return canonicalise(self.net.model(*outputs), keep_integers=True).to_model()
 
 
+@pytest.fixture(scope="session")
+def quantized_class():
+    """The class that builds quantized networks."""
+    return Quantized
+
+
 @pytest.fixture
 def quantized(new_net):
     """A builder of one network."""

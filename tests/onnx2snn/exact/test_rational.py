@@ -83,7 +83,7 @@ def test_against_brute_force(case):
     channels, signal, quantizer = case
     table = rational_table(signal, quantizer)
     assert table.tau.shape[0] in {1, channels}
-    assert (np.diff(table.tau, axis=1) >= 0).all()
+    assert (table.tau[:, 1:] >= table.tau[:, :-1]).all()
     said = []
     for channel in range(channels):
         row = table.tau[channel if len(table.tau) > 1 else 0]

@@ -170,8 +170,8 @@ def test_shapes_that_contradict_each_other(new_net):
     net = new_net()
     y = net.node("Gemm", net.relu(net.input(shape=("N", 4))), net.random(5, 3))
     model = net.model(y, shape=["N", 3])
-    with pytest.raises(ModelFileError, match="shapes that do not fit"):
-        canonicalise(model)
+    with pytest.raises(ModelFileError, match=r"^net.onnx: has shapes that do not fit"):
+        canonicalise(model, "net.onnx")
 
 
 @pytest.mark.parametrize("opset", [9, 13, 18])
@@ -202,6 +202,27 @@ def test_a_constant_part_that_cannot_be_computed_says_nothing_on_standard_output
     y = net.node("Mul", net.relu(net.input(shape=("N", 3))), broken)
     canonicalise(net.model(y))
     assert capfd.readouterr().out == ""
+
+
+def test_quantized_constants_that_cannot_be_computed(new_net):
+    net = new_net()
+    net.domains = ["qonnx.custom_op.general"]
+    w = net.node("BipolarQuant", net.random(3, 2), net.const(1.0), domain=net.domains[0])
+    w = net.node("Transpose", w, perm=[2, 0, 1])
+    model = net.model(net.node("MatMul", net.input(), w), check=False, shape=["N"])
+    with pytest.raises(ModelFileError, match=r"^net.onnx: a Transpose of constants cannot be"):
+        canonicalise(model, "net.onnx")
+
+
+def test_an_output_that_is_a_quantized_constant(new_net, run_stock):
+    net = new_net()
+    grid = [net.const(0.5), net.const(np.uint8(3), dtype=None)]
+    q = net.node("QuantizeLinear", net.const(np.arange(4)), *grid)
+    model = net.model(net.relu(net.input()), net.node("DequantizeLinear", q, *grid))
+    x = net.rng.normal(size=(2, 2, 6, 6)).astype(np.float32)
+    got = run_stock(canonicalise(model, keep_integers=True).to_model(), x)
+    for one, other in zip(got, run_stock(model, x), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_weights_in_other_fields_than_raw_data(new_net, same_function, ops_of):

@@ -109,8 +109,12 @@ def test_what_averages_no_spikes_stays_linear(new_net, find, between):
 
 
 @pytest.mark.parametrize(
-    "between", ["Identity", "Pad", "mirror", "Slice", "Transpose", "quantizer", "pool"]
-)
+    "between",
+    [
+        "Identity", "Pad", "mirror", "Slice", "Transpose", "quantizer", "pool", "Concat", "Gather",
+        "Resize", "shuffle",
+    ],
+)  # fmt: skip
 def test_what_only_moves_spikes_may_stand_between(new_net, find, quantized, between):
     net = new_net(opset=17)
     x = net.relu(net.input())
@@ -126,6 +130,16 @@ def test_what_only_moves_spikes_may_stand_between(new_net, find, quantized, betw
         x = quantized(net, net.node("Identity", x), 0.1)
     elif between == "pool":
         x = net.node("AveragePool", x, kernel_shape=[2, 2])
+    elif between == "Concat":
+        x = net.node("Concat", x, net.relu(net.conv(x, (3, 2, 1, 1))), axis=1)
+    elif between == "Gather":
+        x = net.node("Gather", x, net.ints(1, 0, 1), axis=1)
+    elif between == "Resize":
+        x = net.node("Resize", x, "", net.const([1, 1, 2, 2]))
+    elif between == "shuffle":
+        x = net.node("Reshape", x, net.ints(0, 2, 1, 6, 6))
+        x = net.node("Transpose", x, perm=[0, 2, 1, 3, 4])
+        x = net.node("Reshape", x, net.ints(0, 2, 6, 6))
     assert find(net.model(pool(net, x))).sites[-1].name == "pool"
 
 

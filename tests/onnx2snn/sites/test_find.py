@@ -262,3 +262,25 @@ def test_our_own_networks(pytestconfig, find, check_values, path, kind, known):
     assert [s.mean is not None for s in activations] == known
     size = 28 if "mnist" in path else 8
     check_values(found, np.random.default_rng(0).uniform(0, 1, (3, 1, size, size)).astype("f"))
+
+
+@pytest.mark.parametrize(
+    ("upper", "reader", "is_site"),
+    [
+        (6.0, "product", False),
+        (6.0, "product with a constant", True),
+        (6.0, "product and layer", True),
+        (6.0, "product and output", True),
+        (None, "product", True),
+    ],
+)
+def test_a_gate_is_no_population(new_net, find, upper, reader, is_site):
+    net = new_net()
+    x = net.conv(net.relu(net.input(), name="a"), (2, 2, 1, 1))
+    bounds = [net.const(0.0)] + ([] if upper is None else [net.const(upper)])
+    gate = net.node("Clip", x, *bounds, name="gate")
+    y = net.node("Mul", gate, net.const(0.5) if "constant" in reader else x)
+    y = net.node("Add", y, net.conv(gate, (2, 2, 1, 1))) if "layer" in reader else y
+    end = net.relu(net.conv(y, (2, 2, 1, 1)), name="end")
+    found = find(net.model(end, *([gate] if "output" in reader else [])))
+    assert [s.name for s in found.sites] == (["a", "gate", "end"] if is_site else ["a", "end"])

@@ -32,8 +32,30 @@ Move: TypeAlias = Callable[[Array], list[Array]]
 )
 def move(call: Call) -> tuple[Exact, ...] | None:
     """As the ONNX reference moves numbers."""
-    if not call.is_exact(0):
+    return _move_all(call, _reference(call)) if call.is_exact(0) else None
+
+
+@EXACT.register("Resize")
+def resize(call: Call) -> tuple[Exact, ...] | None:
+    """To the nearest neighbour; the reference is slow, so it moves the places of one sample."""
+    if call.attribute("mode", "nearest") != "nearest" or not call.is_exact(0):
         return None
+    sample = call.exact(0).shape[1:]
+    places = np.arange(np.prod(sample), dtype=np.float64).reshape(1, *sample)
+    (moved,) = _reference(call)(places)
+    if len(moved) != 1:
+        return None
+    chosen = moved.reshape(-1).astype(np.int64)
+
+    def apply(values: Array) -> list[Array]:
+        flat = values.reshape(len(values), -1)
+        return [flat[:, chosen].reshape(len(values), *moved.shape[1:])]
+
+    return _move_all(call, apply)
+
+
+def _reference(call: Call) -> Move:
+    """The node as the ONNX reference computes it, on its first input."""
     evaluator = ReferenceEvaluator(call.node)
     rest = {
         name: value
@@ -45,6 +67,10 @@ def move(call: Call) -> tuple[Exact, ...] | None:
         results = evaluator.run(None, {call.node.input[0]: values, **rest})
         return [np.asarray(r) for r in results]
 
+    return apply
+
+
+def _move_all(call: Call, apply: Move) -> tuple[Exact, ...]:
     value = call.exact(0)
     moved = [_moved(term, value.shape, apply) for term in value.terms]
     outputs = []

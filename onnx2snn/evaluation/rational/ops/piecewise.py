@@ -28,15 +28,22 @@ def relu(call: Call) -> tuple[Exact, ...] | None:
 @EXACT.register("Clip")
 def clip(call: Call) -> tuple[Exact, ...] | None:
     """The value between two constants."""
+    limits = (np.asarray(call.constant(i, d)).item() for i, d in ((1, -np.inf), (2, np.inf)))
+    return (_between(call.exact(0), *limits),)
+
+
+@EXACT.register("HardSigmoid")
+def hard_sigmoid(call: Call) -> tuple[Exact, ...] | None:
+    """alpha·x + beta, between 0 and 1."""
+    pairs = (("alpha", 0.2), ("beta", 0.5))
+    slope, shift = (np.array([call.attribute(*pair)], dtype=np.float32) for pair in pairs)
     value = call.exact(0)
-    for index, direction in ((1, -1), (2, 1)):
-        limit = call.constant(index)
-        if limit is None or not np.isfinite(limit).all():
-            continue
-        bound = from_float(np.asarray(limit).reshape(-1)[:1]).at_rank(value.rank)
-        beyond = total([_with_error(value, None), negative(bound)]).sign() == direction
-        value = _with_error(select(beyond, bound, value), value.error)
-    return (value,)
+    line = total([product(_with_error(value, None), from_float(slope)), from_float(shift)])
+    error = None
+    if value.error is not None:
+        size = value.error.size * np.abs(slope) + np.abs(shift)
+        error = FloatError(size, value.error.roundings + 2)
+    return (_between(_with_error(line, error), 0.0, 1.0),)
 
 
 @EXACT.register("LeakyRelu")
@@ -52,6 +59,16 @@ def prelu(call: Call) -> tuple[Exact, ...] | None:
     if call.is_exact(1):
         return None
     return (_sloped(call, np.asarray(call.inputs[1])),)
+
+
+def _between(value: Exact, low: float, high: float) -> Exact:
+    for limit, direction in ((low, -1), (high, 1)):
+        if not np.isfinite(limit):
+            continue
+        bound = from_float(np.array([limit])).at_rank(value.rank)
+        beyond = total([_with_error(value, None), negative(bound)]).sign() == direction
+        value = _with_error(select(beyond, bound, value), value.error)
+    return value
 
 
 def _sloped(call: Call, slope: Array) -> Exact:

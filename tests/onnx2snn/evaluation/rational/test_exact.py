@@ -48,7 +48,7 @@ def values(draw, shape=(2, 3)):
     return Exact(tuple(terms))
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(values(), values())
 def test_arithmetic(a, b):
     x, y = numbers(a), numbers(b)
@@ -58,7 +58,7 @@ def test_arithmetic(a, b):
     assert numbers(a.scaled(fractions(np.array([0.375])))) == [p * Fraction(3, 8) for p in x]
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(values(), values(), st.lists(st.booleans(), min_size=6, max_size=6))
 def test_decisions(a, b, choice):
     x, y = numbers(a), numbers(b)
@@ -71,7 +71,7 @@ def test_decisions(a, b, choice):
     assert a.decide(everywhere, round).tolist() == [round(p) for p in x]
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(values())
 def test_estimate(a):
     estimates, error = a.estimate()
@@ -91,7 +91,7 @@ def test_signs_that_float64_cannot_tell():
     assert Exact(tuple(terms)).sign().tolist() == [[1, -1]]
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.lists(st.floats(-1e6, 1e6, width=32, allow_subnormal=False), min_size=1, max_size=8))
 def test_float_constants(given_values):
     constant = np.array(given_values, dtype=np.float32)

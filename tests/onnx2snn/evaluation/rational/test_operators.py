@@ -106,6 +106,11 @@ def shaped(q, x, op, *constants, **attributes):
     return q.net.node(op, layer, *inputs, **attributes)
 
 
+def resized(q, x, **attributes):
+    layer = conv(q, x, (4, 3, 1, 1))
+    return q.net.node("Resize", layer, "", q.net.const([1, 1, 2, 1.5]), **attributes)
+
+
 def ints(*values):
     return np.array(values, dtype=np.int64)
 
@@ -164,6 +169,7 @@ CASES = {
     "Relu": lambda q, x: activation(q, x, "Relu"),
     "Clip": lambda q, x: activation(q, x, "Clip", -0.5, 1.25),
     "Clip below": lambda q, x: activation(q, x, "Clip", 0.25),
+    "HardSigmoid": lambda q, x: activation(q, x, "HardSigmoid", alpha=0.5, beta=0.25),
     "LeakyRelu": lambda q, x: activation(q, x, "LeakyRelu", alpha=0.25),
     "PRelu": lambda q, x: activation(
         q, x, "PRelu", np.array([0.5, -0.25, 2, 0], np.float32).reshape(4, 1, 1)
@@ -181,6 +187,8 @@ CASES = {
     "Pad": lambda q, x: shaped(q, x, "Pad", PADS),
     "Pad reflected": lambda q, x: shaped(q, x, "Pad", PADS, mode="reflect"),
     "Concat": two_units,
+    "Resize": lambda q, x: resized(q, x, coordinate_transformation_mode="asymmetric"),
+    "Resize of halves": lambda q, x: resized(q, x, nearest_mode="ceil"),
     "Gather": lambda q, x: shaped(q, x, "Gather", ints(2, 0), axis=1),
     "Expand": lambda q, x: q.net.node(
         "Expand", shaped(q, x, "Unsqueeze", ints(1)), q.net.ints(1, 2, 1, 1, 1)

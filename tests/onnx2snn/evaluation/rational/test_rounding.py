@@ -17,7 +17,7 @@ def exact(numerators, unit):
     return Exact((Term(np.array([numerators], dtype=np.float64), scalar(unit, 2)),))
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(
     st.lists(st.integers(-4000, 4000), min_size=1, max_size=8),
     st.sampled_from([Fraction(1, 2), Fraction(1, 3), Fraction(7, 16), Fraction(12345, 1 << 17)]),

@@ -223,6 +223,15 @@ def test_what_has_no_such_form(new_net, attributes, parameters, reason):
         canonicalise(model, "net.onnx")
 
 
+@pytest.mark.parametrize("shape", [(4,), (1, 1, 6, 1, 1)])
+def test_scales_that_do_not_fit_the_weights(new_net, shape):
+    net = new_net()
+    w = quant(net, net.random(6, 2, 3, 3), np.ones(shape), 0, 8)
+    model = net.model(net.node("Conv", net.input(), w), shape=["N", 6, 4, 4])
+    with pytest.raises(UnsupportedModelError, match="its scale does not fit its values"):
+        canonicalise(model)
+
+
 def test_computed_parameters(new_net):
     net = new_net()
     net.domains = [GENERAL]

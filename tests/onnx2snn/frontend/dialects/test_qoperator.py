@@ -61,6 +61,18 @@ def test_convolution_of_channels_last(build, same_exactly, ops_of):
     assert ops == ["Transpose", "Conv", "Transpose"]
 
 
+def test_the_oldest_opset_with_these_operators(build, same_exactly, ops_of):
+    """Foreign operators stand between those that are lifted."""
+    net, ints = build(10)
+    x = ints.tensor(net.input(shape=("N", 4, 6, 6)), 2.0**-5, 100)
+    y = ints.parameters(0.25, 10, np.uint8)
+    z = net.node("QLinearConv", *x, *ints.weights((4, 4, 3, 3)), *y, ints.bias(4), pads=[1] * 4)
+    z = net.node("QLinearAdd", z, *y, *x, *y, domain=MS)
+    z = net.node("Clip", ints.real(z, 0.25, 10), min=-1.0, max=6.0)
+    canonical = same_exactly(net.model(net.node("Flatten", z), shape=["N", 144]), images(net))
+    assert ops_of(canonical) == [*PAIR, "Conv", *PAIR, "Add", *PAIR, "Clip", "Flatten"]
+
+
 @pytest.mark.parametrize("axis", [None, 1])
 def test_matrix_product(build, same_exactly, ops_of, axis):
     net, ints = build()
@@ -162,9 +174,10 @@ def test_softmax(build, same_function, opset, axis, shape):
     same_function(model, images(net, 4, *shape), tolerance=0.02)
 
 
-def test_integers_between_operators(build, same_exactly, ops_of):
+@pytest.mark.parametrize("opset", [12, 13])
+def test_integers_between_operators(build, same_exactly, ops_of, opset):
     """A whole network on integers: pools, shapes, a residual, a fully connected end."""
-    net, ints = build(13)
+    net, ints = build(opset)
     x = ints.tensor(net.input(shape=("N", 4, 8, 8)), 2.0**-5, 100)
     y = ints.parameters(0.25, 10, np.uint8)
     z = net.node("QLinearConv", *x, *ints.weights((4, 4, 3, 3)), *y, ints.bias(4), pads=[1] * 4)

@@ -1,0 +1,24 @@
+"""rate: a count of spikes, evenly spread over the window.
+
+With a range that does not begin at zero this is Yan's value-range encoding.
+"""
+
+from __future__ import annotations
+
+import onnx_graphsurgeon as gs
+
+from onnx2snn.emit.encoding import ENCODINGS, Encoding, range_inputs, spikes_of, valued
+from onnx2snn.emit.prefix import Range
+from onnx2snn.emit.state import Emission
+
+
+def write(emission: Emission, tensor: gs.Variable, covered: Range) -> gs.Variable:
+    """Put a RateEncode behind a tensor."""
+    inputs = [tensor, *range_inputs(emission, tensor, covered)]
+    spikes = spikes_of(emission, tensor, "RateEncode", inputs, {"quantize": "nearest"})
+    return valued(emission, tensor, spikes, covered.high - covered.low, covered.low)
+
+
+ENCODINGS.register("rate")(
+    Encoding("rate", "a count of spikes, evenly spread over the window", write, "Yan et al. 2022")
+)

@@ -1,0 +1,1 @@
+"""One kind of speaking neurons per file; importing a file registers it."""

@@ -1,0 +1,23 @@
+"""Onnxruntime with compiled kernels in the place of the file's function bodies."""
+
+from __future__ import annotations
+
+import onnx
+
+from onnx2snn_runtime.backend import BACKENDS, BackendOptions
+from onnx2snn_runtime.backends.stock import StockExecutable
+from onnx2snn_runtime.native.library import usable_library
+
+CPU = "CPUExecutionProvider"
+
+
+@BACKENDS.register("native")
+def load(model: onnx.ModelProto, options: BackendOptions) -> StockExecutable:
+    """The model in an onnxruntime session that prefers the kernels.
+
+    Ops without a kernel keep their function bodies; so do all where there is no usable library
+    (the log says so), or where a provider other than the CPU's is asked for, since the kernels
+    would take its tensors back to the CPU.
+    """
+    kernels = usable_library() if set(options.providers) <= {CPU} else None
+    return StockExecutable(model, options, kernels)

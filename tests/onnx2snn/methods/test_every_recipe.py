@@ -1,0 +1,79 @@
+"""What holds for every recipe: a new file is covered at once."""
+
+from dataclasses import fields
+
+import pytest
+
+from onnx2snn.methods import BIASES, POTENTIALS, RECIPES, THRESHOLDS, WEIGHTS, Recipe
+from onnx2snn.plan import ConversionConfig
+
+every_recipe = pytest.mark.parametrize("recipe", list(RECIPES), ids=RECIPES.names())
+REGISTRIES = {"threshold": THRESHOLDS, "v_init": POTENTIALS, "bias": BIASES, "weights": WEIGHTS}
+
+
+@every_recipe
+def test_describes_itself(recipe):
+    assert RECIPES.get(recipe.name) is recipe
+    for text in (recipe.summary, recipe.needs, recipe.costs):
+        assert text
+        assert "\n" not in text
+        assert not text.endswith(".")
+
+
+@every_recipe
+def test_stages_exist(recipe):
+    known = {f.name for f in fields(ConversionConfig)}
+    assert set(recipe.stages) <= known - {"recipe", "timesteps", "seed", "samples"}
+    for stage, registry in REGISTRIES.items():
+        if recipe.stages.get(stage, "auto") != "auto":
+            registry.get(recipe.stages[stage])
+
+
+@every_recipe
+def test_says_if_it_needs_data(recipe):
+    config = ConversionConfig(**recipe.stages)
+    methods = [r.get(getattr(config, s)) for s, r in REGISTRIES.items() if s != "threshold"]
+    if config.threshold != "auto":
+        methods.append(THRESHOLDS.get(config.threshold))
+    needing = [
+        m.name
+        for m in methods
+        if getattr(m, "needs_data", False) or getattr(m, "refine", getattr(m, "correct", None))
+    ]
+    if needing:
+        assert "calibration data" in recipe.needs
+
+
+class TestStages:
+    """What the user says comes first, then data, then the recipe."""
+
+    recipe = Recipe("r", "s", "n", "c", stages={"v_init": "zero"}, stages_with_data={"bias": "x"})
+
+    def chosen(self, given=None, *, timesteps=8, has_data=True):
+        return self.recipe.chosen(given or {}, timesteps=timesteps, has_data=has_data)
+
+    def test_with_and_without_data(self):
+        assert self.chosen() == {"v_init": "zero", "bias": "x"}
+        assert self.chosen(has_data=False) == {"v_init": "zero"}
+
+    def test_long_windows(self):
+        assert self.chosen(timesteps=65) == {"v_init": "zero"}
+        assert self.chosen(timesteps="8") == {"v_init": "zero"}
+
+    def test_given(self):
+        assert self.chosen({"avgpool": "a"}) == {"v_init": "zero", "bias": "x", "avgpool": "a"}
+        assert self.chosen({"v_init": "half"}) == {"v_init": "half"}
+
+    def test_auto_is_the_best_with_data(self):
+        auto, best = RECIPES.get("auto"), RECIPES.get("regression")
+        assert auto.chosen({}, timesteps=8, has_data=True) == dict(best.stages)
+        assert auto.chosen({}, timesteps=8, has_data=False) == {}
+
+
+def test_papers_are_there():
+    papers = {
+        "max-norm", "robust-norm", "spike-norm", "rmp", "shift", "opi", "yan2022", "yan2022-ctt",
+        "ding2021", "li2021-light", "li2021-advanced", "li2023",
+    }  # fmt: skip
+    assert papers <= set(RECIPES.names())
+    assert all(RECIPES.get(name).citation for name in papers)
