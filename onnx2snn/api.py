@@ -85,7 +85,7 @@ CHOICES = {
     "granularity": ("channel", "layer"),
     "reset": ("subtract", "zero"),
     "avgpool": ("spiking", "linear"),
-    "neuron": ("if", "signed-if", "asg"),
+    "neuron": ("if", "signed-if", "asg", "ca-lif", "ca-lif-unrounded", "lif"),
     "arithmetic": ("rational", "ort"),
 }
 DEFAULT_TIMESTEPS = 8
@@ -231,7 +231,8 @@ def convert(
         bias: "none" (default), "shift", or with calibration data "calibrate".
         weights: "none" (default), or with calibration data "calibrate-ls", "calibrate-sgd".
         neuron: neuron model of activations: "if" (default), "signed-if" (takes spikes back), "asg"
-            (evenly spread spikes, a layer waits for the window of the one before).
+            (evenly spread spikes, a layer waits for the window of the one before); of recipe
+            gao2023 "ca-lif", and for comparison "ca-lif-unrounded" and "lif".
         encoding: how the input enters time: "direct" as a constant current (default), or as spikes:
             "rate", "isi", "poisson", "ice". Spikes cover the range of the input, which is
             ``input_range``, or what the model says, or what the calibration data show.
@@ -323,7 +324,8 @@ def _configure(
         ConfigError: a value is out of its range, or the recipe has no such stage.
     """
     chosen = RECIPES.get(recipe)
-    idle = sorted(set(given) - {"arithmetic"} if chosen.emission else set(given) & {"arithmetic"})
+    own = {"arithmetic"} if chosen.is_exact or not chosen.emission else {"neuron"}
+    idle = sorted(set(given) - own if chosen.emission else set(given) & own)
     if fixed["quantize"] and not chosen.emission:
         idle.append("quantize")
     if idle:
@@ -690,7 +692,12 @@ def _check_config(config: ConversionConfig) -> None:
     for name, choices in CHOICES.items():
         if getattr(config, name) not in choices:
             raise ConfigError(f"{name} must be one of {', '.join(choices)}")
-    RECIPES.get(config.recipe)
+    neurons = RECIPES.get(config.recipe).neurons
+    if config.neuron not in neurons:
+        raise ConfigError(
+            f"recipe {config.recipe} has no neurons '{config.neuron}'",
+            remedy=f"it has {', '.join(neurons)}",
+        )
     if config.threshold != AUTO:
         THRESHOLDS.get(config.threshold)
     POTENTIALS.get(config.v_init)

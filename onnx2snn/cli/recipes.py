@@ -32,5 +32,5 @@ def _content(recipe: Recipe) -> dict[str, object]:
         "costs": recipe.costs,
         "citation": recipe.citation,
         "stages": dict(recipe.stages),
-        "exact": bool(recipe.emission),
+        "exact": recipe.is_exact,
     }

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,21 +16,20 @@ from onnx2snn.canonical import CanonicalGraph
 from onnx2snn.errors import BackendError, ConfigError, ModelFileError, naming
 from onnx2snn.evaluation.accuracy import Progress, predicted
 from onnx2snn.evaluation.exact_session import ExactSession, Spoken
-from onnx2snn.evaluation.kernels import KernelNetwork, kernels_saturate
+from onnx2snn.evaluation.kernels import kernels_saturate
+from onnx2snn.evaluation.oracles import ORACLES, Oracle
 from onnx2snn.evaluation.rational import RationalNetwork, Rounded
 from onnx2snn.evaluation.rational.rounding import distance_to_tie
 from onnx2snn.frontend import canonicalise
 
 Array: TypeAlias = npt.NDArray[Any]
-#: Called with a quantizer's name and its integers without zero point, int64 [N, ...].
-Listener: TypeAlias = Callable[[str, Array], None]
 
-ARITHMETICS = ("rational", "ort")
 #: Samples compared at once.
 BATCH = 32
 #: Outputs are float32 behind the last integers; a quantizer there may flip at a near-tie. More
 #: than this share of the largest output is no rounding.
 OUTPUT_TOLERANCE = 0.02
+REMEDY = "give the very network from which the spiking one was made"
 
 
 @dataclass(frozen=True)
@@ -131,13 +130,6 @@ class Verification:
         return wrong == 0 and self.output_difference <= OUTPUT_TOLERANCE
 
 
-class _Oracle(Protocol):
-    @property
-    def kernels(self) -> Mapping[str, str]: ...
-
-    def run(self, feeds: Mapping[str, Array], listen: Listener) -> dict[str, Array]: ...
-
-
 @dataclass
 class _Tally:
     neurons: int = 0
@@ -151,8 +143,9 @@ class _Tally:
 @dataclass
 class _Report:
     tallies: dict[str, _Tally]
-    first: tuple[str, tuple[int, ...], int, int] | None = None
+    samples: int = 0
     simulated: int = 0
+    first: Difference | None = None
     output_difference: float = 0.0
     same_class: list[Array] = field(default_factory=list)
 
@@ -185,30 +178,22 @@ def verify(
         TimestepsError: the file is made for another T.
     """
     against = against or session.arithmetic
-    if against not in ARITHMETICS:
-        raise ConfigError(f"arithmetic must be one of {', '.join(ARITHMETICS)}, not {against}")
+    if against not in ORACLES:
+        raise ConfigError(f"arithmetic must be one of {', '.join(ORACLES)}, not {against}")
     canonical = canonicalise(source, source_name, keep_integers=True)
     exact = RationalNetwork(canonical.to_model())
     _check_source(session, canonical, exact)
-    oracle: _Oracle = _RationalOracle(exact)
-    if against == "ort":
-        with naming(source_name, ModelFileError, BackendError):
-            oracle = _KernelOracle(source, exact, session.populations)
-    report = _Report({name: _Tally() for name in session.populations})
-    done = 0
-    first: Difference | None = None
-    for feeds in dataset.batches(BATCH):
-        spoken = session.run(feeds, timesteps)
-        outputs = _compare(spoken, oracle, feeds, report)
-        if first is None and report.first is not None:
-            first = _explained(report.first, done, feeds, exact, oracle)
-        _compare_outputs(spoken.outputs, outputs, report)
-        done += len(next(iter(feeds.values())))
-        if progress:
-            progress("verify", done, len(dataset))
+    with naming(source_name, ModelFileError, BackendError):
+        oracle = ORACLES[against](source, exact, session.populations)
+        report = _Report({name: _Tally() for name in session.populations})
+        for feeds in dataset.batches(BATCH):
+            spoken = session.run(feeds, timesteps)
+            _compare(spoken, oracle, exact, feeds, report)
+            if progress:
+                progress("verify", report.samples, len(dataset))
     return Verification(
         against=against,
-        samples=done,
+        samples=report.samples,
         timesteps=timesteps or session.timesteps,
         simulated=report.simulated,
         emission=session.emission,
@@ -216,7 +201,7 @@ def verify(
             PopulationCheck(name, **vars(tally), kernel=oracle.kernels.get(name, ""))
             for name, tally in report.tallies.items()
         ),
-        first=first,
+        first=report.first,
         settled=max(t.settled for t in report.tallies.values()),
         output_difference=report.output_difference,
         same_class=float(np.concatenate(report.same_class).mean()) if report.same_class else None,
@@ -225,109 +210,84 @@ def verify(
     )
 
 
-class _RationalOracle:
-    """The integers of exact arithmetic."""
-
-    kernels: Mapping[str, str] = {}
-
-    def __init__(self, exact: RationalNetwork) -> None:
-        self._exact = exact
-
-    def run(self, feeds: Mapping[str, Array], listen: Listener) -> dict[str, Array]:
-        def observe(rounded: Rounded) -> None:
-            listen(rounded.name, rounded.integers.astype(np.int64) - rounded.zero_point)
-
-        return self._exact.run(feeds, observe)
-
-
-class _KernelOracle:
-    """The integers of onnxruntime's kernels."""
-
-    def __init__(
-        self, source: onnx.ModelProto, exact: RationalNetwork, populations: Sequence[str]
-    ) -> None:
-        self._exact = exact
-        self._tensors = {name: exact.tensor_of(name) for name in populations}
-        self._network = KernelNetwork(source, list(self._tensors.values()))
-        self.kernels = {n: self._network.kernels[t] for n, t in self._tensors.items()}
-
-    def run(self, feeds: Mapping[str, Array], listen: Listener) -> dict[str, Array]:
-        integers, outputs = self._network.run(feeds)
-        for name, tensor in self._tensors.items():
-            listen(name, self._exact.levels_of(name, integers[tensor]))
-        return outputs
-
-
 def _check_source(session: ExactSession, canonical: CanonicalGraph, exact: RationalNetwork) -> None:
-    remedy = "give the very network from which the spiking one was made"
     if session.source_digest not in {None, canonical.source.digest}:
         raise ModelFileError(
             "is not the network from which the spiking one was made",
             file=canonical.source.file,
-            remedy=remedy,
+            remedy=REMEDY,
         )
     for name in session.populations:
         if name not in exact.quantizers:
             raise ModelFileError(
                 f"holds no quantizer '{name}', of which the spiking network has a population",
                 file=canonical.source.file,
-                remedy=remedy,
+                remedy=REMEDY,
             )
 
 
 def _compare(
-    spoken: Spoken, oracle: _Oracle, feeds: Mapping[str, Array], report: _Report
-) -> dict[str, Array]:
-    """Compare one batch; gives the source's outputs."""
+    spoken: Spoken,
+    oracle: Oracle,
+    exact: RationalNetwork,
+    feeds: Mapping[str, Array],
+    report: _Report,
+) -> None:
+    """Compare one batch."""
+    first: list[Difference] = []
 
     def listen(name: str, levels: Array) -> None:
-        tally = report.tallies.get(name)
-        if tally is None:
+        if name not in report.tallies:
             return
         tracer = spoken.tracers[name]
-        apart = np.abs(tracer - levels)
-        tally.neurons = levels[0].size
-        tally.compared += levels.size
-        tally.mismatches += int(np.count_nonzero(apart))
-        tally.largest = max(tally.largest, int(apart.max()))
-        tally.miscounted += int(np.count_nonzero(spoken.trains[name] != tracer))
-        tally.settled = max(tally.settled, spoken.settled[name])
-        if report.first is None and apart.any():
-            index = tuple(int(i) for i in np.argwhere(apart)[0])
-            report.first = name, index, int(tracer[index]), int(levels[index])
+        _count(name, levels, spoken, report.tallies[name])
+        if not first and (tracer != levels).any():
+            at = tuple(int(i) for i in np.argwhere(tracer != levels)[0])
+            first.append(Difference(name, at, int(tracer[at]), int(levels[at]), None, None))
 
+    outputs = oracle.run(feeds, listen)
+    _compare_outputs(spoken.outputs, outputs, report)
+    if report.first is None and first:
+        found = _explained(first[0], feeds, exact, oracle)
+        report.first = replace(found, index=(report.samples + found.index[0], *found.index[1:]))
     report.simulated = max(report.simulated, spoken.steps)
-    return oracle.run(feeds, listen)
+    report.samples += len(next(iter(feeds.values())))
+
+
+def _count(name: str, levels: Array, spoken: Spoken, tally: _Tally) -> None:
+    tracer = spoken.tracers[name]
+    if tracer.shape != levels.shape:
+        raise ModelFileError(
+            f"quantizer '{name}' gives {list(levels.shape)}, its population {list(tracer.shape)}",
+            remedy=REMEDY,
+        )
+    apart = np.abs(tracer - levels)
+    tally.neurons = levels[0].size
+    tally.compared += levels.size
+    tally.mismatches += int(np.count_nonzero(apart))
+    tally.largest = max(tally.largest, int(apart.max()))
+    tally.miscounted += int(np.count_nonzero(spoken.trains[name] != tracer))
+    tally.settled = max(tally.settled, spoken.settled[name])
 
 
 def _explained(
-    found: tuple[str, tuple[int, ...], int, int],
-    done: int,
-    feeds: Mapping[str, Array],
-    exact: RationalNetwork,
-    oracle: _Oracle,
+    found: Difference, feeds: Mapping[str, Array], exact: RationalNetwork, oracle: Oracle
 ) -> Difference:
-    """The difference with the exact value behind it, computed from the source's own integers."""
-    name, index, spiking, source = found
-    one = {key: value[index[0] : index[0] + 1] for key, value in feeds.items()}
+    """With the exact value that was quantized, computed from the source's own integers."""
+    sample = found.index[0]
+    one = {key: value[sample : sample + 1] for key, value in feeds.items()}
     given: dict[str, Array] = {}
-    oracle.run(one, lambda quantizer, levels: given.update({quantizer: levels}))
+    oracle.run(one, lambda name, levels: given.update({name: exact.integers_of(name, levels)}))
     steps: list[Fraction] = []
 
     def observe(rounded: Rounded) -> None:
-        if rounded.name == name and rounded.steps is not None:
-            steps.append(rounded.steps.at((0, *index[1:])))
+        if rounded.name == found.population and rounded.steps is not None:
+            steps.append(rounded.steps.at((0, *found.index[1:])))
 
-    exact.run(one, observe, {q: exact.integers_of(q, levels) for q, levels in given.items()})
-    value = steps[0] if steps else None
-    return Difference(
-        population=name,
-        index=(done + index[0], *index[1:]),
-        spiking=spiking,
-        source=source,
-        steps=None if value is None else float(value),
-        distance=None if value is None else float(distance_to_tie(value)),
-    )
+    exact.run(one, observe, given)
+    if not steps:
+        return found
+    return replace(found, steps=float(steps[0]), distance=float(distance_to_tie(steps[0])))
 
 
 def _compare_outputs(

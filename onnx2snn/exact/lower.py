@@ -24,8 +24,8 @@ from onnx2snn.emit.state import Emission
 from onnx2snn.exact import quantizer as quantizers
 from onnx2snn.exact.quantizer import Quantizer
 from onnx2snn.exact.rule import RULES, Builder
-from onnx2snn.exact.signal import NotExact, Signal
-from onnx2snn.exact.speaker import Speaker, Voice, by_channel
+from onnx2snn.exact.signal import NotExact, Signal, by_channel
+from onnx2snn.exact.speaker import Speaker, Voice
 from onnx2snn.graphs import (
     consumers,
     label,

@@ -34,7 +34,7 @@ class Builder:
     Attributes:
         emission: the graph and what goes with it.
         code: how counts are spoken, as SpikeMaxPool must know: "count" or "radix".
-        arithmetic: "rational" or "ort".
+        arithmetic: "rational", "ort", or "float" for neurons that need no whole numbers.
     """
 
     emission: Emission

@@ -8,6 +8,8 @@ from fractions import Fraction
 from math import gcd, lcm
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
 import onnx_graphsurgeon as gs
 
 from onnx2snn.exact.monotone import Monotone
@@ -82,6 +84,12 @@ def paired(
 def shrunk(values: Sequence[Fraction]) -> tuple[Fraction, ...]:
     """One value where all are the same."""
     return (values[0],) if len(set(values)) == 1 else tuple(values)
+
+
+def by_channel(values: npt.NDArray[np.generic], ndim: int | None) -> npt.NDArray[np.generic]:
+    """Values of the channels, shaped to broadcast against one sample; one value as a scalar."""
+    trailing = [1] * max((ndim or 0) - 2, 0)
+    return values.reshape(-1, *trailing) if values.size > 1 else values.reshape(())
 
 
 def common_unit(*units: Fraction) -> Fraction:

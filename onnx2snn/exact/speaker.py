@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
 import onnx_graphsurgeon as gs
 
 from onnx2snn.emit.boundaries import readout_states
@@ -117,12 +115,6 @@ class Speaker(Protocol):
 SPEAKERS: Registry[Callable[[ConversionConfig], Speaker]] = Registry(
     "speaker", "onnx2snn.exact.speakers"
 )
-
-
-def by_channel(values: npt.NDArray[np.generic], ndim: int | None) -> npt.NDArray[np.generic]:
-    """Values of the channels, shaped to broadcast against one sample; one value as a scalar."""
-    trailing = [1] * max((ndim or 0) - 2, 0)
-    return values.reshape(-1, *trailing) if values.size > 1 else values.reshape(())
 
 
 def read_out(

@@ -46,7 +46,7 @@ def tidy_quantizers(canonical: CanonicalGraph) -> None:
     graph = canonical.graph.toposort()
     for node in graph.nodes:
         if node.op in PAIR and not node.attrs.get("block_size"):
-            _flatten_parameters(graph, node)
+            _write_plainly(graph, node)
     for node in list(graph.nodes):
         if node.op in CONSTANT_MOVES:
             _move_constant(graph, node)
@@ -64,12 +64,15 @@ def tidy_quantizers(canonical: CanonicalGraph) -> None:
     graph.cleanup().toposort()
 
 
-def _flatten_parameters(graph: gs.Graph, node: gs.Node) -> None:
-    """Write the scale and zero point of a whole tensor as numbers."""
+def _write_plainly(graph: gs.Graph, node: gs.Node) -> None:
+    """The scale and zero point of a whole tensor as numbers, axes of weights from the front."""
     for i, tensor in enumerate(node.inputs[1:], start=1):
         value = constant(tensor)
         if value is not None and value.ndim and value.size == 1:
             node.inputs[i] = new_constant(graph, tensor.name, value.reshape(()))
+    weights = constant(node.inputs[0])
+    if weights is not None and int(node.attrs.get("axis", 1)) < 0:
+        node.attrs["axis"] += weights.ndim
 
 
 def _is_fixed(tensor: gs.Tensor) -> bool:

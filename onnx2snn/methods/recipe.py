@@ -14,6 +14,9 @@ LONGEST_CALIBRATED = 64
 #: Stages that calibration is about.
 CALIBRATED = frozenset({"threshold", "percentile", "v_init", "bias", "weights", "reset"})
 
+#: Emissions that say the very integers.
+EXACT = ("unary", "averaged", "radix")
+
 
 @dataclass(frozen=True, eq=False)
 class Recipe:
@@ -28,8 +31,9 @@ class Recipe:
         stages: fields of ConversionConfig that it sets; what the user says comes first.
         stages_with_data: more of them where there are calibration data, the window is no longer
             than LONGEST_CALIBRATED, and the user chose no stage that calibration is about.
-        emission: how exact neurons speak ("unary", "averaged", "radix"); empty for recipes that
-            approximate.
+        emission: how neurons speak the integers of quantizers: exactly ("unary", "averaged",
+            "radix") or nearly ("calcium"); empty for recipes that need no quantizers.
+        neurons: what the stage "neuron" may be.
     """
 
     name: str
@@ -40,6 +44,12 @@ class Recipe:
     stages: Mapping[str, Any] = field(default_factory=dict)
     stages_with_data: Mapping[str, Any] = field(default_factory=dict)
     emission: str = ""
+    neurons: tuple[str, ...] = ("if", "signed-if", "asg")
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the network equals its quantized source."""
+        return self.emission in EXACT
 
     def chosen(
         self, given: Mapping[str, Any], *, timesteps: object, has_data: bool

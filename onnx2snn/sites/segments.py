@@ -210,7 +210,12 @@ class _Cutter:
         return bytes(model.SerializeToString())
 
     def _info(self, name: str) -> onnx.ValueInfoProto:
-        """Name and element type; the shape is left open, rows are not samples."""
+        """Element type and shape, but for axis 0: rows are not samples."""
+        info = onnx.ValueInfoProto()
         known = self.types.get(name)
-        kind = known.type.tensor_type.elem_type if known is not None else TensorProto.FLOAT
-        return helper.make_tensor_value_info(name, kind or TensorProto.FLOAT, None)
+        if known is None or not known.type.tensor_type.elem_type:
+            return helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+        info.CopyFrom(known)
+        if info.type.tensor_type.shape.dim:
+            info.type.tensor_type.shape.dim[0].dim_param = "rows"
+        return info

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from math import ceil
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +28,7 @@ from onnx2snn.exact.signal import (
     refuse_beyond,
     shrunk,
 )
-from onnx2snn.graphs import constant, input_at, producer, rank
+from onnx2snn.graphs import Array, constant, input_at, producer, rank
 
 Integers = npt.NDArray[np.int64]
 
@@ -44,7 +45,7 @@ def layer(build: Builder, node: gs.Node, signals: Sequence[Signal | None]) -> Si
     if node.op == "MatMul":
         _check_matrix(node, weights, signal)
     integers, scales = rows(weights, _output_axis(node, weights))
-    integers, units = _on_one_unit(node, integers, signal)
+    integers, units = _on_one_unit(build, node, integers, signal)
     groups = int(node.attrs.get("group", 1))
     if node.op == "ConvTranspose":
         scales = scales * groups
@@ -140,24 +141,26 @@ def _input_axis(node: gs.Node, integers: Integers) -> int:
 
 
 def _on_one_unit(
-    node: gs.Node, integers: Integers, signal: Signal
-) -> tuple[Integers, list[Fraction]]:
+    build: Builder, node: gs.Node, integers: Integers, signal: Signal
+) -> tuple[Array, list[Fraction]]:
     """Weights for inputs of one unit in each group, and these units."""
     if len(signal.units) == 1:
         return integers, [signal.units[0]]
     groups = int(node.attrs.get("group", 1))
     axis = _input_axis(node, integers)
     per_group = [list(g) for g in np.array_split(np.array(signal.units, dtype=object), groups)]
-    units = [common_unit(*g) for g in per_group]
-    factors = [[int(v / u) for v in g] for g, u in zip(per_group, units, strict=True)]
+    exact = build.arithmetic != "float"
+    kind: type = np.int64 if exact else np.float64
+    units = [common_unit(*g) if exact else g[0] for g in per_group]
+    factors = [[kind(v / u) for v in g] for g, u in zip(per_group, units, strict=True)]
     if all(f == 1 for g in factors for f in g):
         return integers, units
     if node.op == "Conv":
         count = integers.shape[0] // groups
-        by_output = np.repeat(np.array(factors, dtype=np.int64), count, axis=0)
+        by_output: Array = np.repeat(np.array(factors, dtype=kind), count, axis=0)
         shape = (*by_output.shape, *([1] * (integers.ndim - 2)))
         return integers * by_output.reshape(shape), units
-    flat = np.array([f for g in factors for f in g], dtype=np.int64)
+    flat: Array = np.array([f for g in factors for f in g], dtype=kind)
     if flat.size != integers.shape[axis]:
         raise NotExact("its inputs have several scales that are not along the summed axis")
     along = [-1 if i == axis else 1 for i in range(integers.ndim)]
@@ -170,7 +173,7 @@ def _per_output(units: list[Fraction], channels: int, groups: int) -> list[Fract
     return [u for u in units for _ in range(channels // groups)]
 
 
-def _absolute_sums(node: gs.Node, integers: Integers) -> int:
+def _absolute_sums(node: gs.Node, integers: Array) -> int:
     """The largest sum of magnitudes of one output's weights."""
     sizes = np.abs(integers)
     axes: tuple[int, ...]
@@ -180,7 +183,7 @@ def _absolute_sums(node: gs.Node, integers: Integers) -> int:
         axes = tuple(range(1, sizes.ndim))
     else:
         axes = (_input_axis(node, integers),)
-    return max(1, int(sizes.sum(axis=axes).max(initial=0)))
+    return max(1, ceil(float(sizes.sum(axis=axes).max(initial=0))))
 
 
 def _bias(build: Builder, node: gs.Node, channels: int) -> tuple[Fraction, ...]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from math import ceil
 
 import numpy as np
 import onnx_graphsurgeon as gs
@@ -25,6 +26,7 @@ from onnx2snn.exact.signal import (
     LARGEST,
     NotExact,
     Signal,
+    by_channel,
     common_unit,
     paired,
     refuse_beyond,
@@ -106,6 +108,8 @@ def _sum(build: Builder, node: gs.Node, first: Signal, second: Signal) -> Signal
         raise NotExact("no quantizer stands between an activation and the sum")
     if rank(first.tensor) != rank(second.tensor):
         raise NotExact("its operands differ in their number of axes")
+    if build.arithmetic == "float":
+        return _weighted_sum(build, node, first, second)
     pairs = paired(first.units, second.units)
     units = [common_unit(a, b) for a, b in pairs]
     sign = -1 if node.op == "Sub" else 1
@@ -124,6 +128,28 @@ def _sum(build: Builder, node: gs.Node, first: Signal, second: Signal) -> Signal
         shrunk(units),
         peak=peak,
         reach=reach,
+        settled=max(first.settled, second.settled),
+        offsets=shrunk(offsets),
+    )
+
+
+def _weighted_sum(build: Builder, node: gs.Node, first: Signal, second: Signal) -> Signal:
+    """The second operand in units of the first, by a factor that float32 rounds."""
+    sign = -1 if node.op == "Sub" else 1
+    factors = [sign * b / a for a, b in paired(first.units, second.units)]
+    most = ceil(max(map(abs, factors)))
+    tensor = second.tensor
+    if any(f != 1 for f in factors):
+        values = np.array([float(f) for f in shrunk(factors)], dtype=np.float32)
+        weights = build.constant(f"{node.name}.weight", by_channel(values, rank(tensor)))
+        tensor = build.node("Mul", node, [tensor, weights], suffix="weighted", shape_of=tensor)
+    total = build.node("Add", node, [first.tensor, tensor])
+    offsets = [a + sign * b for a, b in paired(first.offsets, second.offsets)]
+    return Signal(
+        total,
+        first.units,
+        peak=first.peak + most * second.peak,
+        reach=first.reach + most * second.reach,
         settled=max(first.settled, second.settled),
         offsets=shrunk(offsets),
     )

@@ -7,8 +7,8 @@ u of the integer accumulator::
     theta = S·m/(L·u)         S_y/(S_w·S_x), whatever L, where m is the same everywhere
     leak  = −offset/(u·L)     for each of the L steps: bias, zero points
 
-Nothing clips above, a potential beyond 3·theta/2 keeps a rest after rounding, and ties depend on the
-order of spikes: how equal the network is to its source is measured, not proved.
+Nothing clips above, a potential beyond 3·theta/2 keeps a rest after rounding, and ties depend on
+the order of spikes: how equal the network is to its source is measured, not proved.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from onnx2snn.errors import ConfigError
 from onnx2snn.exact import quantizer as quantizers
 from onnx2snn.exact.monotone import Clipped
 from onnx2snn.exact.quantizer import Quantizer
-from onnx2snn.exact.signal import NotExact, Signal, paired
-from onnx2snn.exact.speaker import SPEAKERS, by_channel, read_out
-from onnx2snn.graphs import Array, new_constant, producer, rank, unique_name
+from onnx2snn.exact.signal import NotExact, Signal, by_channel, paired
+from onnx2snn.exact.speaker import SPEAKERS, read_out
+from onnx2snn.graphs import Array, new_constant, producer, rank
 from onnx2snn.plan import ActivationSite, ConversionConfig, Diagnostic, NeuronPlan
 from onnx2snn.sites import Region
 from onnx2snn_runtime.opspec import DOMAIN
@@ -204,9 +204,7 @@ class CalciumVoice:
         """The nearest integer, within the range of its type."""
         graph, found = emission.graph, self.found
         counts = read_out(emission, name, spikes, integers, "sum")
-        scale = np.full(
-            len(found.zero_points), self.speaker.steps / self.highest, dtype=np.float32
-        )
+        scale = np.full(len(found.zero_points), self.speaker.steps / self.highest, dtype=np.float32)
         zero = np.array(found.zero_points, dtype=found.dtype)
         one = scale.size == 1
         emission.add(

@@ -16,8 +16,8 @@ from onnx2snn.exact import quantizer as quantizers
 from onnx2snn.exact.kernels import Lookup
 from onnx2snn.exact.quantizer import Quantizer
 from onnx2snn.exact.rational import rational_table
-from onnx2snn.exact.signal import FLOAT_EXACT, Signal, refuse_beyond
-from onnx2snn.exact.speaker import SPEAKERS, by_channel, read_out
+from onnx2snn.exact.signal import FLOAT_EXACT, Signal, by_channel, refuse_beyond
+from onnx2snn.exact.speaker import SPEAKERS, read_out
 from onnx2snn.exact.table import Table
 from onnx2snn.graphs import label, new_constant, rank, unique_name
 from onnx2snn.plan import ActivationSite, ConversionConfig, Diagnostic, NeuronPlan

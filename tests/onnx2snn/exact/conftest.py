@@ -316,6 +316,11 @@ def spoken(spiking, feeds):
     return names, dict(zip(outputs, session.run(None, feeds), strict=True))
 
 
+@pytest.fixture(scope="session", name="spoken")
+def spoken_fixture():
+    return spoken
+
+
 class Exactly:
     """Converts source models and holds every population against the oracle."""
 

@@ -110,3 +110,9 @@ def test_parameters_of_a_whole_tensor_are_numbers(new_net, same_function):
     canonical = same_function(model, feeds, tolerance=0)
     parameters = [t for n in canonical.graph.nodes for t in n.inputs[1:]]
     assert [np.shape(t.values) for t in parameters] == [()] * 4
+
+
+def test_axes_are_counted_from_the_front(new_net):
+    net = new_net()
+    model = net.model(net.node("Gemm", net.input(shape=("N", 6)), constants(net, (6, 5), -1)))
+    assert only_constants_left(canonicalise(model, keep_integers=True)).attrs["axis"] == 1

@@ -1,0 +1,85 @@
+"""Random networks are converted, keep their values, and converge; quantized ones are equal.
+
+``ONNX2SNN_FUZZ=20`` in the environment tries twenty times as many, new ones at every run.
+"""
+
+import os
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from onnx2snn import convert
+from onnx2snn.frontend import canonicalise
+from onnx2snn_runtime import SpikingSession
+
+EFFORT = int(os.environ.get("ONNX2SNN_FUZZ", "0"))
+
+
+def examples(count):
+    """Settings for so many examples, always the same ones unless more effort is asked for."""
+    if EFFORT:
+        return settings(max_examples=count * EFFORT, print_blob=True)
+    return settings(max_examples=count, derandomize=True, database=None)
+
+
+def check_file(model):
+    """What other tools will put a spiking file through."""
+    onnx.checker.check_model(model, full_check=True)
+    onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
+
+
+def deviation(got, wanted):
+    """Root mean square of the difference, relative to that of the values, or to a tenth."""
+    assert got.shape == wanted.shape
+    return np.sqrt(((got - wanted) ** 2).mean()) / max(np.sqrt((wanted**2).mean()), 0.1)
+
+
+@examples(25)
+@given(data=st.data())
+def test_the_canonical_form_computes_the_same(any_network, run_stock, data):
+    model, x = data.draw(any_network())
+    canonical = canonicalise(model).to_model()
+    onnx.checker.check_model(canonical, full_check=True)
+    wanted = run_stock(model, x)
+    for got, want in zip(run_stock(canonical, x), wanted, strict=True):
+        assert got.shape == want.shape
+        np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-4 * np.abs(want).max(initial=1))
+
+
+@examples(20)
+@given(data=st.data())
+def test_it_converges(any_network, run_stock, data):
+    model, x = data.draw(any_network())
+    options = {"avgpool": data.draw(st.sampled_from(["linear", "spiking"]))}
+    if data.draw(st.booleans()):
+        options |= {"threshold": "max"}
+    else:
+        options |= {"threshold": "percentile", "percentile": 100}
+    spiking = convert(model, 8, calibration_data=x, **options).model
+    check_file(spiking)
+    session = SpikingSession(spiking)
+    errors = []
+    for timesteps in (8, 512):
+        outputs = session.run(x, timesteps).values()
+        pairs = zip(outputs, run_stock(model, x), strict=True)
+        errors.append(max(deviation(got, want) for got, want in pairs))
+    print("ERR", errors, options)
+
+
+@examples(15)
+@given(data=st.data())
+def test_without_options(any_network, data):
+    model, x = data.draw(any_network())
+    spiking = convert(model).model
+    check_file(spiking)
+    session = onnxruntime.InferenceSession(
+        spiking.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    outputs = session.run(None, {"x": x})
+    for got, declared in zip(outputs, model.graph.output, strict=True):
+        assert got.ndim == len(declared.type.tensor_type.shape.dim)
+        assert np.isfinite(got).all()
