@@ -11,7 +11,7 @@ from pathlib import Path
 from onnx2snn.analog import ANALOG
 from onnx2snn.analog.never import RANDOM, RECURRENT
 from onnx2snn.linear import LINEAR
-from onnx2snn.methods import POTENTIALS, THRESHOLDS
+from onnx2snn.methods import BIASES, POTENTIALS, RECIPES, THRESHOLDS, WEIGHTS
 from onnx2snn.sites import ACTIVATIONS
 from onnx2snn_runtime.opspec import DOMAIN, OPS, OpSpec
 
@@ -132,11 +132,27 @@ def methods_page() -> str:
         "|---|---|---|---|",
     ]
     lines += [
-        f"| `{m.name}` | {m.summary} | {m.needs} | {'yes' if m.depends_on_timesteps else 'no'} |"
+        f"| `{m.name}` | {m.summary} | {m.needs} | "
+        f"{'yes' if m.depends_on_timesteps or m.refine else 'no'} |"
         for m in sorted(THRESHOLDS, key=lambda m: m.name)
     ]
     lines += ["", "## Initial potentials (`--v-init`)", "", "| name | what |", "|---|---|"]
     lines += [f"| `{m.name}` | {m.summary} |" for m in sorted(POTENTIALS, key=lambda m: m.name)]
+    lines += ["", "## Biases (`--bias`)", "", "| name | what |", "|---|---|"]
+    lines += [f"| `{m.name}` | {m.summary} |" for m in sorted(BIASES, key=lambda m: m.name)]
+    lines += ["", "## Weights (`--weights`)", "", "| name | what |", "|---|---|"]
+    lines += [f"| `{m.name}` | {m.summary} |" for m in sorted(WEIGHTS, key=lambda m: m.name)]
+    lines += [
+        "",
+        "## Recipes (`--recipe`)",
+        "",
+        "| name | what | needs | costs | from |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| `{r.name}` | {r.summary} | {r.needs} | {r.costs} | {r.citation} |"
+        for r in sorted(RECIPES, key=lambda r: r.name)
+    ]
     return "\n".join([*lines, ""])
 
 

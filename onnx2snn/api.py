@@ -169,7 +169,8 @@ def inspect(
     config = ConversionConfig(avgpool=avgpool, keep_analog=tuple(keep_analog))
     canonical = _load(source)
     diagnostics: list[Diagnostic] = []
-    sites, regions = _survey(canonical, config, diagnostics)
+    with naming(canonical.source.file, *ABOUT_THE_MODEL), computing():
+        sites, regions = _survey(canonical, config, diagnostics)
     return Inspection(
         source=canonical.source,
         sites=sites,
@@ -220,10 +221,12 @@ def convert(
             of exact arithmetic or those of onnxruntime's float32 requantization.
         quantize: of exact recipes: quantize a float network to so many bits first, 2 to 8, with
             the calibration data; None for not.
-        threshold: "auto" (default), or a threshold method; ``onnx2snn.methods.THRESHOLDS`` knows
-            them all. "auto" takes the least squared error on calibration data if there are any;
-            else the ranges of the model's quantizers, else batch norm's statistics, else the
-            activations' upper bounds, else synthetic data, with a warning.
+        threshold: "auto" (default), or a threshold method: without data "quantizer",
+            "quantizer-normal", "gaussian", "bound"; on data "mmse", "percentile", "max", "rnl";
+            layer by layer "search", "ctt", "spike-norm", "rmp". "auto" takes the least squared
+            error on calibration data if there are any; else the ranges of the model's quantizers,
+            else batch norm's statistics, else the activations' upper bounds, else synthetic data,
+            with a warning.
         granularity: one threshold for each "channel" (default) or "layer".
         percentile: for the threshold method of that name, in percent, 99.9 by default.
         v_init: initial potential: "half" of the threshold (default), "zero", or with calibration

@@ -22,6 +22,7 @@ def workplace(tmp_path, monkeypatch):
     """A folder with the files that the README's examples name."""
     shutil.copy(ROOT / "models" / "digits_cnn_float.onnx", tmp_path / "model.onnx")
     shutil.copy(ROOT / "models" / "digits_calibration.npz", tmp_path / "calib.npz")
+    shutil.copy(ROOT / "onnx2snn" / "demo_data" / "digits_cnn_int8.onnx", tmp_path / "int8.onnx")
     with np.load(ROOT / "onnx2snn" / "demo_data" / "digits_heldout.npz") as data:
         images, labels = data["images"][:40], data["labels"][:40]
     np.savez(tmp_path / "test.npz", images=images, labels=labels)

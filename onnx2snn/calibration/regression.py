@@ -24,7 +24,7 @@ Array: TypeAlias = npt.NDArray[np.float32]
 Places: TypeAlias = tuple[npt.NDArray[np.int64], ...]
 
 #: Sampled rows for each weight of an output, and the most numbers that X may hold.
-ROWS_PER_WEIGHT = 64
+ROWS_PER_WEIGHT = 512
 LARGEST = 1 << 25
 #: The normal equations of more weights per output would not fit in memory.
 MOST_WEIGHTS = 8192

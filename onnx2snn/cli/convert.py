@@ -61,7 +61,7 @@ PLANNED = (
     "--input-range",
     type=float,
     nargs=2,
-    help="Smallest and largest input, for synthetic calibration.",
+    help="Smallest and largest input, for synthetic calibration and encodings.",
 )
 @click.option("--strict", is_flag=True, help="Turn warnings into errors.")
 @click.option("--plan", "plan_file", type=FILE, help="Emit a saved plan.")
@@ -141,8 +141,10 @@ def _check_together(plan_file: str | None, calibration_data: str | None) -> None
         raise click.UsageError(f"{', '.join(ignored)}: a plan brings its own, change it there")
     if of_data and calibration_data is None:
         raise click.UsageError(f"{', '.join(of_data)}: of use with --calibration-data only")
-    if calibration_data is not None and given("input_range"):
-        raise click.UsageError("--input-range: of no use with --calibration-data")
+    if calibration_data is not None and given("input_range") and not given("encoding"):
+        raise click.UsageError(
+            "--input-range: of no use with --calibration-data, without --encoding"
+        )
 
 
 def read_plan(path: str) -> ConversionPlan:

@@ -24,6 +24,8 @@ from onnx2snn.frontend import read_source
 from onnx2snn_runtime.modelfile import read_model
 
 DIFFERENT = 3
+#: What gives a quantizer's integers where onnxruntime has no integer kernel for them.
+FLOAT_KERNEL = "QuantizeLinear"
 MEANINGS = {
     "rational": "exact rational arithmetic",
     "ort": "onnxruntime's integer kernels",
@@ -128,7 +130,7 @@ def _print_verdict(result: Verification) -> None:
 
 
 def _print_kernels(result: Verification) -> None:
-    floats = sum(p.kernel == "QuantizeLinear" for p in result.populations)
+    floats = sum(p.kernel == FLOAT_KERNEL for p in result.populations)
     if floats:
         say(f"onnxruntime has no integer kernel for {floats} of them and computes in float32")
     if result.saturating:
@@ -154,4 +156,6 @@ def _print_first(result: Verification) -> None:
     )
     if first.steps is not None:
         line += f"; exact value {first.steps:.9g} steps, {first.distance:.3g} from a rounding tie"
+    if {p.name: p.kernel for p in result.populations}[first.population] == FLOAT_KERNEL:
+        line += "; onnxruntime computes it in float32"
     say(line)

@@ -125,5 +125,7 @@ def _of_floats(values: Array) -> Grid | None:
         return None
     step = 2.0 ** (lowest - FLOAT_BITS)  # the last bit of the smallest value
     integers = (exact / step).astype(np.int64)
+    if (integers * step != exact).any():  # a double of more bits
+        return None
     common = int(np.gcd.reduce(np.abs(integers).reshape(-1))) or 1
     return Grid(integers // common, np.full(values.shape, step * common))

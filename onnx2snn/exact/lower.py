@@ -203,6 +203,9 @@ def _quantize(network: ExactNetwork, build: Builder, node: gs.Node) -> None:
     except NotExact as reason:
         network.reasons[node.name] = str(reason)
         return
+    if voice is None:
+        network.signals[id(node.outputs[0])] = source
+        return
     _population(network, node, found, voice)
 
 
@@ -248,7 +251,7 @@ def _site(node: gs.Node, found: Quantizer, voice: Voice, readers: list[str]) -> 
 
 
 def _report(network: ExactNetwork, nodes: list[gs.Node]) -> None:
-    """Name what stays analog between two populations."""
+    """Name what stays analog between two quantizers."""
     behind = _downstream(network)
     before = _upstream_of_codes(network)
     for node in nodes:
@@ -260,18 +263,22 @@ def _report(network: ExactNetwork, nodes: list[gs.Node]) -> None:
                 "ANALOG_ISLAND",
                 "warning",
                 label(node),
-                "stays as it is, between two populations, on the integers of the window before",
+                "stays as it is, between quantizers, on the integers of the whole window",
                 reason,
             )
         )
 
 
 def _downstream(network: ExactNetwork) -> set[str]:
-    """Nodes of the source that read what a population gives back."""
+    """Nodes that read, outside of time, what quantizers say."""
     graph = network.emission.graph
     seen: set[str] = set()
-    names = {f"{name}.decode" for name in network.populations}
-    stack = [t for n in graph.nodes if n.name in names for t in n.outputs]
+    stack = [
+        t
+        for n in graph.nodes
+        if n.op == "DequantizeLinear" and not _is_constant(network, n.inputs[0])
+        for t in n.outputs
+    ]
     while stack:
         for reader in consumers(stack.pop()):
             if reader.name not in seen:

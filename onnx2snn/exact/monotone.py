@@ -71,6 +71,27 @@ class Clipped:
 
 
 @dataclass(frozen=True)
+class ClippedByChannel:
+    """min(max(z, lower), upper) with ends for each channel."""
+
+    ends: tuple[Clipped, ...]
+
+    @property
+    def channels(self) -> int:
+        """One pair for each."""
+        return len(self.ends)
+
+    @property
+    def keeps_zero(self) -> bool:
+        """Where every channel does."""
+        return all(e.keeps_zero for e in self.ends)
+
+    def invert(self, bound: Bound, channel: int) -> Bound:
+        """As the channel's own clip."""
+        return self.ends[channel].invert(bound, channel)
+
+
+@dataclass(frozen=True)
 class Leaky:
     """z where z ≥ 0, else slope·z; slopes are not negative."""
 

@@ -40,6 +40,11 @@ class Quantizer:
         """How many channels it tells apart; 1 for none."""
         return max(len(self.scales), len(self.zero_points))
 
+    @property
+    def grid(self) -> tuple[object, ...]:
+        """What makes two quantizers the same: which integers there are, and their values."""
+        return self.scales, self.zero_points, self.lowest, self.highest
+
     def repeats(self, function: Monotone) -> bool:
         """Whether an activation in front of it changes nothing that it does not do itself."""
         if not isinstance(function, Clipped) or self.channels > 1:

@@ -176,6 +176,13 @@ def constant_operand(
     return shrunk(values)
 
 
+def channels_of(signal: Signal) -> int | None:
+    """How many channels a signal has, if that is known."""
+    shape = signal.tensor.shape
+    known = shape is not None and len(shape) > 1 and isinstance(shape[1], (int, np.integer))
+    return int(shape[1]) if known else None
+
+
 def only(signals: Sequence[Signal | None]) -> Signal:
     """The signal of a node with one data input.
 

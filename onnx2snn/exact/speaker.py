@@ -87,8 +87,8 @@ class Speaker(Protocol):
         """
         ...
 
-    def voice(self, node: gs.Node, found: Quantizer, source: Signal) -> Voice:
-        """Neurons for a quantizer.
+    def voice(self, node: gs.Node, found: Quantizer, source: Signal) -> Voice | None:
+        """Neurons for a quantizer; None where the currents may go on as they are.
 
         Raises:
             NotExact: they cannot do what stands in front of it.

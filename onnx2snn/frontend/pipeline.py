@@ -13,6 +13,7 @@ from onnx_graphsurgeon.logger import G_LOGGER
 from onnx2snn.analog.never import RANDOM
 from onnx2snn.canonical import BATCH, CanonicalGraph, SourceInfo, export
 from onnx2snn.errors import ModelFileError, naming
+from onnx2snn.frontend.channels import check_channels
 from onnx2snn.frontend.dialect import DIALECTS
 from onnx2snn.frontend.lift import STANDARD, inline_functions, lift, opset_of, prepare
 from onnx2snn.frontend.precision import to_single_precision
@@ -66,6 +67,7 @@ def canonicalise(
     if source.dialects != FLOAT:
         with naming(file, ModelFileError):
             _lower_dialects(canonical, file, keep_integers=keep_integers)
+    check_channels(canonical.graph, file)
     cancel_transposes(canonical)
     for early in BEFORE_BATCH_IS_FREE:
         early(canonical)

@@ -73,13 +73,25 @@ def _check(model: onnx.ModelProto, file: str | None) -> None:
 
 def _check_structure(model: onnx.ModelProto, file: str | None) -> None:
     try:
-        onnx.checker.check_model(model)
+        onnx.checker.check_model(_with_all_imports(model))
     except onnx.checker.ValidationError as error:
         if "No opset import for domain" in str(error) or "unregistered" in str(error).lower():
             return  # foreign operators are refused later, by node and with a remedy
         raise ModelFileError(
             f"is not valid ONNX: {str(error).strip().splitlines()[0]}", file=file
         ) from error
+
+
+def _with_all_imports(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model, with imports that it forgot: the checker would look at nothing else then."""
+    imported = {o.domain for o in model.opset_import}
+    forgotten = {n.domain for n in model.graph.node} - imported - {"", "ai.onnx"}
+    if not forgotten:
+        return model
+    whole = onnx.ModelProto()
+    whole.CopyFrom(model)
+    whole.opset_import.extend(onnx.helper.make_opsetid(d, 1) for d in sorted(forgotten))
+    return whole
 
 
 def _check_types(model: onnx.ModelProto, file: str | None) -> None:

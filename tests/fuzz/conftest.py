@@ -7,6 +7,7 @@ import pytest
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
+
 class Grower:
     """Grows a network block by block from draws; knows every tensor's shape [C, H, W].
 
@@ -78,7 +79,9 @@ class Grower:
         size = self.pad_somehow(attributes, size, reach, strides, most=2)
         if self.one_of(True, False):
             attributes["kernel_shape"] = kernel
-        w = self.normal(outs, ins // group, *kernel, scale=1.4 / np.sqrt(np.prod(kernel) * ins / group))
+        w = self.normal(
+            outs, ins // group, *kernel, scale=1.4 / np.sqrt(np.prod(kernel) * ins / group)
+        )
         inputs = [x, w]
         if self.one_of(True, False):
             inputs.append(self.normal(outs, scale=0.3))
@@ -87,8 +90,10 @@ class Grower:
     def pad_somehow(self, attributes, size, reach, strides, most):
         """Adds pads to a window operator's attributes; the length of each axis behind it."""
         kind = self.one_of("none", "pads", "pads", "SAME_UPPER", "SAME_LOWER", "VALID")
-        dilated = any(d != 1 for d in attributes.get("dilations", [1]))
-        if kind.startswith("SAME") and not dilated:
+        plain = not any(d != 1 for d in attributes.get("dilations", [1]))
+        # onnxruntime's pools refuse windows that leave gaps, as they would be padded by less than 0
+        plain = plain and all(r >= s for r, s in zip(reach, strides, strict=True))
+        if kind.startswith("SAME") and plain:
             attributes["auto_pad"] = kind
             return [-(-n // s) for n, s in zip(size, strides, strict=True)]
         if kind == "VALID":
@@ -195,7 +200,7 @@ class Grower:
             y = self.node(op, x)
         self.keep(y, (channels, 1, 1))
 
-    # -- the same values at other places ------------------------------------------------------------
+    # -- the same values at other places ---------------------------------------------------------
 
     def move(self):
         x, shape = self.pick()
@@ -203,7 +208,9 @@ class Grower:
         kind = self.one_of("Slice", "Pad", "Transpose", "Split", "shuffle", "Resize", "depth")
         if kind == "Slice" and h > 1:
             start, step = self.whole(0, 1), self.whole(1, 2)
-            y = self.node("Slice", x, self.ints(start), self.ints(2**40), self.ints(2), self.ints(step))
+            y = self.node(
+                "Slice", x, self.ints(start), self.ints(2**40), self.ints(2), self.ints(step)
+            )
             self.keep(y, (c, -(-(h - start) // step), w))
         elif kind == "Pad":
             before, after = self.whole(0, 1), self.whole(0, 2)
@@ -234,7 +241,7 @@ class Grower:
             inputs.reverse()
         self.keep(self.node(op, *inputs), shape)
 
-    # -- what stays analog --------------------------------------------------------------------------
+    # -- what stays analog -----------------------------------------------------------------------
 
     def gate(self):
         """Squeeze and excitation."""
@@ -251,20 +258,27 @@ class Grower:
         x, shape = self.pick()
         if not self.analog:
             return
-        y = self.node("LRN", x, size=3) if self.one_of(True, False) else self.node(
-            "Softmax", x, axis=1
+        y = (
+            self.node("LRN", x, size=3)
+            if self.one_of(True, False)
+            else self.node("Softmax", x, axis=1)
         )
         self.keep(y, shape)
 
-    # -----------------------------------------------------------------------------------------------
+    # -----------------------------------------------------------------------------------------
 
     BLOCKS = ("layer", "layer", "layer", "conv_transpose", "branches", "branches", "again", "pool",
               "pool", "ceiled_pool", "global_pool", "move", "move", "scale", "gate",
               "normalisation")  # fmt: skip
 
-    def stem(self):
-        y, shape = self.conv("x", self.image)
-        self.keep(self.node("Relu", y), shape)
+    def spiking_layer(self):
+        """A layer that is a population for certain, and not one that never fires."""
+        x, (ins, *size) = self.tensors[-1]
+        scale = 1 / np.sqrt(ins)
+        w = self.rng.normal(0, scale, (self.whole(2, 4), ins, 1, 1))
+        w[0] = abs(w[0])
+        y = self.node("Conv", x, self.const(w), self.const(self.rng.uniform(0.2, 0.5, len(w))))
+        self.keep(self.node("Relu", y), (len(w), *size))
 
     def head(self):
         """A fully connected layer on the last image."""
@@ -307,9 +321,10 @@ class Grower:
 def networks(draw, *, count=4, **options):
     """A network and inputs for it."""
     grower = Grower(draw, **options)
-    grower.stem()
+    grower.spiking_layer()
     for _ in range(grower.whole(1, 6)):
         getattr(grower, grower.one_of(*grower.BLOCKS))()
+    grower.spiking_layer()
     outputs = [grower.head()] if grower.one_of(True, True, True, False) else []
     if not outputs or grower.one_of(True, False, False):
         outputs.append(grower.tensors[-1][0])

@@ -221,7 +221,13 @@ class Worker:
 
 
 def hunt(
-    cases: Sequence[Case], count: int, seed: int, folder: Path, *, start: int = 0, workers: int = 2,
+    cases: Sequence[Case],
+    count: int,
+    seed: int,
+    folder: Path,
+    *,
+    start: int = 0,
+    workers: int = 2,
     report: Callable[[Finding], None] = lambda finding: None,
 ) -> Hunt:
     """Damage files in turn, ``count`` in all.
@@ -286,7 +292,12 @@ def main() -> int:
             cases += cases_of_others(data)
         cases = [c for c in cases if given.only in c.name]
         found = hunt(
-            cases, given.count, given.seed, folder, start=given.start, workers=given.workers,
+            cases,
+            given.count,
+            given.seed,
+            folder,
+            start=given.start,
+            workers=given.workers,
             report=partial(print, flush=True),
         )
     for name, outcomes in found.outcomes.items():

@@ -8,11 +8,13 @@ import os
 import numpy as np
 import onnx
 import onnxruntime
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
 from onnx2snn import convert
+from onnx2snn.calibration import open_dataset
+from onnx2snn.evaluation import ExactSession, verify
 from onnx2snn.frontend import canonicalise
 from onnx2snn_runtime import SpikingSession
 
@@ -67,7 +69,10 @@ def test_it_converges(any_network, run_stock, data):
         outputs = session.run(x, timesteps).values()
         pairs = zip(outputs, run_stock(model, x), strict=True)
         errors.append(max(deviation(got, want) for got, want in pairs))
-    print("ERR", errors, options)
+    early, late = errors
+    # Of 370 such networks the worst had 0.0104 behind 512 steps.
+    assert late < 0.03
+    assert late < max(early / 4, 0.01)
 
 
 @examples(15)
@@ -83,3 +88,58 @@ def test_without_options(any_network, data):
     for got, declared in zip(outputs, model.graph.output, strict=True):
         assert got.ndim == len(declared.type.tensor_type.shape.dim)
         assert np.isfinite(got).all()
+
+
+RECIPES = ("exact-radix", "exact-asg", "exact")
+
+
+def check_equal(result, source, x):
+    """Every integer of every population is its quantizer's."""
+    check_file(result.model)
+    session = ExactSession(result.model)
+    found = verify(session, source, open_dataset(x, session.inputs))
+    assert found.populations
+    assert found.equal, found
+
+
+@examples(12)
+@given(data=st.data())
+def test_a_quantized_twin_is_equal(any_network, data):
+    model, x = data.draw(any_network(analog=False))
+    recipe = data.draw(st.sampled_from(RECIPES))
+    bits = data.draw(st.integers(2, 4 if recipe == "exact" else 8))
+    result = convert(model, recipe=recipe, quantize=bits, calibration_data=x)
+    import time; t=time.time(); check_equal(result, result.quantized, x); print("TIME", recipe, bits, result.plan.config.timesteps, round(time.time()-t,2), len(model.graph.node), flush=True)
+
+
+class Rows(CalibrationDataReader):
+    """Calibration data, one sample at a time."""
+
+    def __init__(self, x):
+        self.rows = iter({"x": row[None]} for row in x)
+
+    def get_next(self):
+        return next(self.rows, None)
+
+
+@examples(12)
+@given(data=st.data())
+def test_a_network_quantized_by_onnxruntime_is_equalled(any_network, tmp_path_factory, data):
+    model, x = data.draw(any_network(analog=False))
+    path = str(tmp_path_factory.mktemp("quantized") / "model.onnx")
+    kinds = st.sampled_from([QuantType.QInt8, QuantType.QUInt8])
+    quantize_static(
+        model,
+        path,
+        Rows(x),
+        quant_format=data.draw(st.sampled_from([QuantFormat.QDQ, QuantFormat.QOperator])),
+        per_channel=data.draw(st.booleans()),
+        activation_type=data.draw(kinds),
+        weight_type=QuantType.QInt8,
+        extra_options={"ActivationSymmetric": data.draw(st.booleans())},
+    )
+    source = onnx.load(path)
+    recipe = data.draw(st.sampled_from(RECIPES[:2]))
+    arithmetic = data.draw(st.sampled_from(["rational", "rational", "ort"]))
+    result = convert(source, recipe=recipe, arithmetic=arithmetic)
+    check_equal(result, source, x)

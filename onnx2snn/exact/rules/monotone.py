@@ -10,8 +10,15 @@ from math import inf
 import onnx_graphsurgeon as gs
 
 from onnx2snn.exact.integers import fractions
-from onnx2snn.exact.monotone import Affine, Clipped, Leaky, Monotone, Real
-from onnx2snn.exact.rule import RULES, Builder, constant_operand, only
+from onnx2snn.exact.monotone import (
+    Affine,
+    Clipped,
+    ClippedByChannel,
+    Leaky,
+    Monotone,
+    Real,
+)
+from onnx2snn.exact.rule import RULES, Builder, channels_of, constant_operand, only
 from onnx2snn.exact.signal import NotExact, Signal
 from onnx2snn.graphs import input_at
 
@@ -22,6 +29,21 @@ def monotone(build: Builder, node: gs.Node, signals: Sequence[Signal | None]) ->
     signal = only(signals)
     added = _functions(build, node, signal)
     return replace(signal, functions=(*signal.functions, *added), is_population=False)
+
+
+@RULES.register("Max", "Min")
+def extremum(build: Builder, node: gs.Node, signals: Sequence[Signal | None]) -> Signal:
+    """A clip at one end, which may differ by channel."""
+    computed = [i for i, s in enumerate(signals) if s is not None]
+    if len(signals) != 2 or len(computed) != 1:
+        raise NotExact("it compares two computed tensors, or more than two")
+    (at,) = computed
+    signal = signals[at]
+    assert signal is not None
+    values = constant_operand(node, 1 - at, build.opset, channels_of(signal))
+    ends = tuple(Clipped(v, inf) if node.op == "Max" else Clipped(-inf, v) for v in values)
+    added = ends[0] if len(ends) == 1 else ClippedByChannel(ends)
+    return replace(signal, functions=(*signal.functions, added), is_population=False)
 
 
 def _functions(build: Builder, node: gs.Node, signal: Signal) -> tuple[Monotone, ...]:

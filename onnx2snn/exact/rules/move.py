@@ -61,9 +61,8 @@ def concat(build: Builder, node: gs.Node, signals: Sequence[Signal | None]) -> S
     ]
     ndim = rank(node.outputs[0]) or 0
     first = parts[0]
-    alike = first.kernel is not None and all(
-        p.quantizer is not None and p.kernel == first.kernel for p in parts
-    )
+    grids = {p.quantizer.grid for p in parts if p.quantizer is not None}
+    alike = len(grids) == 1 and all(p.quantizer is not None for p in parts)
     if int(node.attrs["axis"]) % ndim == 1:
         lengths = [t.shape[1] for t in node.inputs]
         units = [u for p, n in zip(parts, lengths, strict=True) for u in per_channel(p.units, n)]

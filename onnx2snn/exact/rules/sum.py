@@ -12,15 +12,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
-from math import ceil
+from math import ceil, inf
 
 import numpy as np
 import onnx_graphsurgeon as gs
 
 from onnx2snn.exact.kernels import operands
-from onnx2snn.exact.monotone import Affine
+from onnx2snn.exact.monotone import Affine, Clipped
 from onnx2snn.exact.quantizer import Quantizer, read
-from onnx2snn.exact.rule import RULES, Builder, constant_operand
+from onnx2snn.exact.rule import RULES, Builder, channels_of, constant_operand
 from onnx2snn.exact.signal import (
     FLOAT_EXACT,
     LARGEST,
@@ -44,7 +44,7 @@ def add(build: Builder, node: gs.Node, signals: Sequence[Signal | None]) -> Sign
         return _sum(build, node, first, second) if rounded is None else rounded
     signal, at = (first, 1) if first is not None else (second, 0)
     assert signal is not None
-    values = constant_operand(node, at, build.opset, _channels(signal))
+    values = constant_operand(node, at, build.opset, channels_of(signal))
     if node.op == "Sub":
         if at == 0:
             signal = _scaled_by(build, node, signal, (Fraction(-1),))
@@ -65,18 +65,12 @@ def scale(build: Builder, node: gs.Node, signals: Sequence[Signal | None]) -> Si
         raise NotExact("it multiplies two computed tensors")
     signal, at = (first, 1) if first is not None else (second, 0)
     assert signal is not None
-    factors = constant_operand(node, at, build.opset, _channels(signal))
+    factors = constant_operand(node, at, build.opset, channels_of(signal))
     if node.op == "Div":
         if at == 0 or not all(factors):
             raise NotExact("it divides by a computed tensor, or by zero")
         factors = tuple(1 / f for f in factors)
     return _scaled_by(build, node, signal, factors)
-
-
-def _channels(signal: Signal) -> int | None:
-    shape = signal.tensor.shape
-    known = shape is not None and len(shape) > 1 and isinstance(shape[1], (int, np.integer))
-    return int(shape[1]) if known else None
 
 
 def _scaled_by(
@@ -185,11 +179,16 @@ def _rounded_sum(build: Builder, node: gs.Node, first: Signal, second: Signal) -
 
 
 def _quantizer_behind(build: Builder, node: gs.Node) -> Quantizer | None:
-    """The quantizer that reads a sum, alone or behind an activation it repeats."""
-    reader = only_consumer(build.emission.graph, node.outputs[0])
-    while reader is not None and reader.op in {"Relu", "Clip"}:
-        reader = only_consumer(build.emission.graph, reader.outputs[0])
-    return read(reader) if reader is not None and reader.op == "QuantizeLinear" else None
+    """The quantizer that reads a sum, alone or behind a Relu that it repeats."""
+    graph = build.emission.graph
+    reader = only_consumer(graph, node.outputs[0])
+    relu = reader is not None and reader.op == "Relu"
+    if reader is not None and relu:
+        reader = only_consumer(graph, reader.outputs[0])
+    if reader is None or reader.op != "QuantizeLinear":
+        return None
+    found = read(reader)
+    return found if not relu or found.repeats(Clipped(Fraction(0), inf)) else None
 
 
 def _factors(units: list[Fraction], own: list[Fraction], sign: int) -> list[int]:

@@ -29,7 +29,7 @@ from onnx2snn.exact.monotone import Clipped
 from onnx2snn.exact.quantizer import Quantizer
 from onnx2snn.exact.signal import NotExact, Signal, by_channel, paired
 from onnx2snn.exact.speaker import SPEAKERS, read_out
-from onnx2snn.graphs import Array, new_constant, producer, rank
+from onnx2snn.graphs import Array, consumers, data_inputs, new_constant, producer, rank
 from onnx2snn.plan import ActivationSite, ConversionConfig, Diagnostic, NeuronPlan
 from onnx2snn.sites import Region
 from onnx2snn_runtime.opspec import DOMAIN
@@ -74,20 +74,12 @@ class Calcium:
     def encode(
         self, emission: Emission, reader: gs.Node, found: Quantizer, codes: gs.Variable
     ) -> Signal:
-        """IsiEncode of the codes themselves, which are whole numbers."""
+        """IsiEncode of whole numbers: of the codes, scaled to L and rounded."""
         graph, values = emission.graph, reader.outputs[0]
         base = f"{reader.name}.code"
-        numbers = emission.variable(f"{base}.float", values, in_time=False)
+        numbers = self._counts(emission, base, values, found, codes)
         spikes = emission.variable(f"{base}.spikes", values, in_time=True)
-        largest = np.array([magnitude(found)], dtype=np.float32)
-        emission.add(
-            "Cast",
-            f"{base}.to_float",
-            [codes],
-            [numbers],
-            Region.ANALOG,
-            attrs={"to": int(TensorProto.FLOAT)},
-        )
+        largest = np.array([self.steps], dtype=np.float32)
         node = emission.add(
             "IsiEncode",
             f"{reader.name}.encode",
@@ -99,6 +91,29 @@ class Calcium:
         )
         emission.docs[node.name] = "The quantizer's integers in time (isi)."
         return self.signal(spikes, found)
+
+    def _counts(
+        self,
+        emission: Emission,
+        base: str,
+        values: gs.Variable,
+        found: Quantizer,
+        codes: gs.Variable,
+    ) -> gs.Variable:
+        """How many spikes each code gets, float32; IsiEncode alone would take the floor."""
+        graph = emission.graph
+        numbers = emission.variable(f"{base}.float", values, in_time=False)
+        to_float: dict[str, object] = {"to": int(TensorProto.FLOAT)}
+        emission.add("Cast", f"{base}.to_float", [codes], [numbers], Region.ANALOG, attrs=to_float)
+        if magnitude(found) == self.steps:
+            return numbers
+        factor = np.array([self.steps / magnitude(found)], dtype=np.float32)
+        scaled = emission.variable(f"{base}.scaled", values, in_time=False)
+        counts = emission.variable(f"{base}.counts", values, in_time=False)
+        share = new_constant(graph, f"{base}.share", factor)
+        emission.add("Mul", f"{base}.scale", [numbers, share], [scaled], Region.ANALOG)
+        emission.add("Round", f"{base}.round", [scaled], [counts], Region.ANALOG)
+        return counts
 
     def signal(self, spikes: gs.Variable, found: Quantizer) -> Signal:
         """What is known of spikes that speak for a quantizer."""
@@ -112,9 +127,15 @@ class Calcium:
             quantizer=found,
         )
 
-    def voice(self, node: gs.Node, found: Quantizer, source: Signal) -> CalciumVoice:
-        """Thresholds and leak; gated where no code is negative, but for pools."""
+    def voice(self, node: gs.Node, found: Quantizer, source: Signal) -> CalciumVoice | None:
+        """Thresholds and leak; gated where no code is negative, but for pools.
+
+        A quantizer in front of a sum alone has no neurons: the paper has them where activations
+        are, and currents add up in the ones behind the sum.
+        """
         lower = _lower_bound(source)
+        if source.is_linear and _only_summed(node):
+            return None
         least = min(found.lowest - z for z in found.zero_points)
         maker = producer(node.inputs[0])
         is_pool = maker is not None and maker.op == "AveragePool"
@@ -253,6 +274,17 @@ def _magnitude_of(node: gs.Node) -> int:
         return magnitude(quantizers.read(node))
     except NotExact:
         return 1
+
+
+def _only_summed(node: gs.Node) -> bool:
+    """Whether sums of two computed tensors read a quantizer, and nobody else."""
+    readers = consumers(node.outputs[0])
+    sums = [r for reader in readers for t in reader.outputs for r in consumers(t)]
+    return (
+        bool(sums)
+        and all(r.op == "DequantizeLinear" for r in readers)
+        and all(s.op in {"Add", "Sub"} and len(data_inputs(s)) == 2 for s in sums)
+    )
 
 
 def _lower_bound(source: Signal) -> float:

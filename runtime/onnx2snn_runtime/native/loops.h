@@ -57,7 +57,8 @@ struct Loops {
   void (*unary_integers)(Steps, const int64_t* current, Staircase, int64_t* acc, int64_t* s,
                          float* spikes);
   void (*find_level)(size_t count, const int64_t* acc, Staircase, int64_t* s);
-  void (*spread_evenly)(Steps, const int64_t* codes, int64_t* size, int64_t* rest, float* spikes);
+  void (*speak_in_turn)(Steps, const int64_t* codes, int64_t before, float* spikes);
+  void (*spread_evenly)(Steps, const int64_t* codes, float* spikes);
   void (*spread_bits)(Steps, const int64_t* codes, float* spikes);
 
   void (*largest)(const Pool&, const float* in, float* out);

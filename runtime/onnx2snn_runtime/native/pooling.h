@@ -57,10 +57,4 @@ struct PoolOfStep {
   size_t out_size;
 };
 
-// The shape of a window whose steps have this shape.
-inline Shape in_time(Shape shape, size_t steps) {
-  shape[0] *= static_cast<int64_t>(steps);
-  return shape;
-}
-
 }  // namespace onnx2snn

@@ -40,14 +40,29 @@ struct Tensor {
   }
 };
 
+// A number of time steps; the loops count them with 31 bits.
+inline size_t steps_of(const Tensor& T) {
+  const int64_t steps = T.scalar("T");
+  if (steps < 1 || steps > INT32_MAX) {
+    throw Failure("T must be from 1 to 2^31 - 1, not " + std::to_string(steps));
+  }
+  return static_cast<size_t>(steps);
+}
+
+// The shape of a window whose steps have this shape.
+inline Shape in_time(Shape shape, size_t steps) {
+  if (shape.empty()) throw Failure("the input has no axis of samples");
+  shape[0] *= static_cast<int64_t>(steps);
+  return shape;
+}
+
 // How [T·N, ...] is cut in time: `size` values a step, `sample_shape` [N, ...].
 struct Window {
-  Window(const Tensor& rows, int64_t T) : steps(static_cast<size_t>(T)), sample_shape(rows.shape) {
-    if (T < 1) throw Failure("T must be at least 1, not " + std::to_string(T));
-    if (rows.shape.empty() || rows.shape[0] % T) {
-      throw Failure("the rows are no multiple of T = " + std::to_string(T));
+  Window(const Tensor& rows, const Tensor& T) : steps(steps_of(T)), sample_shape(rows.shape) {
+    if (rows.shape.empty() || rows.shape[0] % static_cast<int64_t>(steps)) {
+      throw Failure("the rows are no multiple of T = " + std::to_string(steps));
     }
-    sample_shape[0] /= T;
+    sample_shape[0] /= static_cast<int64_t>(steps);
     size = elements(sample_shape);
   }
 

@@ -70,6 +70,14 @@ def test_json(exact, options, invoke):
     assert content["first"] is None
 
 
+def test_backend_options(exact, options, invoke, refused):
+    """They reach the simulation, and change no integer."""
+    call = ("verify", exact / "exact-radix.onnx", *options, "--json")
+    small = ("--backend", "stock", "--threads", "1", "--memory", "1MiB")
+    assert invoke(*call, *small).out == invoke(*call).out
+    refused(*call, "--provider", "NoSuchProvider", says=["NoSuchProvider"])
+
+
 def test_against(exact, options, invoke):
     """The demo's pool has ties on which onnxruntime's kernel differs."""
     answer = invoke("verify", exact / "exact-radix.onnx", *options, "--against", "ort")

@@ -150,3 +150,14 @@ def test_another_source(source, exact_model, samples):
     with pytest.raises(ModelFileError) as error:
         verify(ExactSession(model), other, samples(2))
     assert "renamed" in str(error.value)
+
+
+def test_swapped_populations(source, exact_model, samples):
+    """Integers of differing shapes are never held against each other."""
+    model = exact_model("exact-radix")
+    first, second = node_of(model, "sum"), node_of(model, "pool")
+    first.name, second.name = second.name, first.name
+    with pytest.raises(ModelFileError) as error:
+        verify(ExactSession(model), source, samples(2))
+    assert "[2, 3, 5, 5]" in str(error.value)
+    assert error.value.remedy

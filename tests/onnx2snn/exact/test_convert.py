@@ -151,7 +151,7 @@ def test_strict_refuses_islands(quantized_net):
     x = net.quantize(net.layer(net.data(), (2, 2, 1, 1)), 0.25, name="a")
     x = net.quantize(net.node("Sigmoid", x, name="odd"), 0.25, name="island")
     model = net.model(net.quantize(net.layer(x, (2, 2, 1, 1)), 0.25, name="b"))
-    with pytest.raises(StrictError, match="'odd'.*Sigmoid"):
+    with pytest.raises(StrictError, match=r"'odd'.*Sigmoid"):
         convert(model, recipe="exact-radix", strict=True)
     assert len(convert(model, recipe="exact-radix").plan.sites) == 2
     clean = chain(quantized_net(seed=14))

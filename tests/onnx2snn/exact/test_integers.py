@@ -63,7 +63,9 @@ def test_quantized_constants():
 
 
 def test_blocks():
-    found = grid(dequantized(np.ones((5, 2)), [[1, 2], [3, 4], [5, 6]], axis=0, block_size=2), OPSET)
+    found = grid(
+        dequantized(np.ones((5, 2)), [[1, 2], [3, 4], [5, 6]], axis=0, block_size=2), OPSET
+    )
     np.testing.assert_array_equal(exact(found), [[1, 2], [1, 2], [3, 4], [3, 4], [5, 6]])
 
 

@@ -59,6 +59,20 @@ def test_an_island_stays_analog_and_is_named(quantized_net, run_stock, case, rec
         np.testing.assert_array_equal(got, want)
 
 
+def test_an_analog_part_in_front_of_all_populations_is_named(quantized_net):
+    net = quantized_net(seed=18)
+    x = net.quantize(net.node("Sigmoid", net.data(), name="odd"), 2.0**-6, name="island")
+    model = net.model(net.quantize(net.layer(x, (2, 2, 1, 1)), 0.25, name="a"))
+    assert set(islands(convert(model, recipe="exact-radix"))) == {"'odd' (Sigmoid)"}
+
+
+def test_what_is_done_to_the_input_is_no_island(quantized_net):
+    net = quantized_net(seed=19)
+    x = net.quantize(net.node("Sigmoid", net.input(), name="odd"), 2.0**-6, name="first")
+    model = net.model(net.quantize(net.layer(x, (2, 2, 1, 1)), 0.25, name="a"))
+    assert not islands(convert(model, recipe="exact-radix"))
+
+
 def test_unquantized_input(quantized_net, exactly, recipes):
     """The first quantizer is an ordinary node; an encoder speaks its integers."""
     net = quantized_net(seed=2)

@@ -137,12 +137,11 @@ def large_case(case, name, rng, layout):
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_many_blocks(case, name, native, same_bits, instructions, layout):
     rng = np.random.default_rng(sum(map(ord, name + layout + instructions)))
-    for threads in (1, 3):
-        native.agree(large_case(case, name, rng, layout), same_bits, threads)
+    native.agree(large_case(case, name, rng, layout), same_bits, threads=2)
 
 
 @pytest.mark.parametrize("layout", STATES)
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("threads", [1, 2, 3])
 def test_states_of_samples(case, native, same_bits, layout, threads):
     rng = np.random.default_rng(len(layout))
     current = fractions(rng, (T * N, *TAIL), -1.5, 2)
@@ -236,12 +235,13 @@ def fire(**changes):
     ("name", "inputs", "steps", "attributes", "words"),
     [
         ("IntegrateFire", (ROWS, [1], [0]), 3, fire(), "no multiple of T = 3"),
-        ("IntegrateFire", (ROWS, [1], [0]), 0, fire(), "at least 1, not 0"),
+        ("IntegrateFire", (ROWS, [1], [0]), 0, fire(), "from 1 to .* not 0"),
         ("IntegrateFire", (ROWS, [1, 2], [0]), 2, fire(), "theta does not broadcast"),
         ("IntegrateFire", (ROWS, [1], np.ones((4, 3))), 2, fire(), "v_init does not broadcast"),
         ("IntegrateFire", (ROWS, [1], [0]), 2, fire(reset="half"), 'unknown reset "half"'),
         ("IntegrateFire", (ROWS, [1], [0]), 2, fire(reset="x" * 99), "unknown reset"),
-        ("DirectEncode", (ROWS,), 0, {}, "at least one step"),
+        ("DirectEncode", (ROWS,), 2**31, {}, "not 2147483648"),
+        ("DirectEncode", (np.float32(1),), 2, {}, "no axis of samples"),
         ("SpikeMaxPool", (PLANES, [0]), 2, pool(kernel_shape=[9, 9]), "larger than the padded"),
         ("SpikeMaxPool", (PLANES, [0]), 2, pool(strides=[0, 1]), "must be positive"),
         ("SpikeMaxPool", (PLANES, [0]), 2, pool(pads=[0]), "one to three axes"),

@@ -10,7 +10,7 @@ class AveragedIntegrateFire final : public Kernel {
 
   void compute(const Context& context) const override {
     const Tensor current = context.input(0);
-    const Window window(current, context.input(3).scalar("T"));
+    const Window window(current, context.input(3));
     const Tensor theta = context.input(1), v_init = context.input(2);
     const Broadcast<float> thetas(theta, window.sample_shape, "theta");
     const Broadcast<float> starts(v_init, window.sample_shape, "v_init");

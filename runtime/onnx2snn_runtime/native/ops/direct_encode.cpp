@@ -9,14 +9,10 @@ class DirectEncode final : public Kernel {
 
   void compute(const Context& context) const override {
     const Tensor x = context.input(0);
-    Shape shape = x.shape;
-    const int64_t T = context.input(1).scalar("T");
-    if (T < 1 || shape.empty()) throw Failure("needs samples and at least one step");
-    shape[0] *= T;
-    const size_t size = elements(x.shape);
-    float* currents = context.output<float>(0, shape);
+    const size_t steps = steps_of(context.input(1)), size = elements(x.shape);
+    float* currents = context.output<float>(0, in_time(x.shape, steps));
     context.in_blocks(size, [&](size_t begin, size_t count) {
-      for (int64_t t = 0; t < T; ++t) {
+      for (size_t t = 0; t < steps; ++t) {
         std::copy_n(x.values<float>() + begin, count, currents + t * size + begin);
       }
     });

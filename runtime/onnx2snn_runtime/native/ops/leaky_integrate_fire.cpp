@@ -11,7 +11,7 @@ class LeakyIntegrateFire final : public Kernel {
 
   void compute(const Context& context) const override {
     const Tensor current = context.input(0);
-    const Window window(current, context.input(4).scalar("T"));
+    const Window window(current, context.input(4));
     const Tensor theta = context.input(1), leak = context.input(2), v_init = context.input(3);
     const Broadcast<float> thetas(theta, window.sample_shape, "theta");
     const Broadcast<float> leaks(leak, window.sample_shape, "leak");

@@ -9,7 +9,7 @@ class SignedIntegrateFire final : public Kernel {
 
   void compute(const Context& context) const override {
     const Tensor current = context.input(0);
-    const Window window(current, context.input(6).scalar("T"));
+    const Window window(current, context.input(6));
     const Tensor theta = context.input(1), s_min = context.input(2), s_max = context.input(3);
     const Tensor v_init = context.input(4), s_init = context.input(5);
     const Broadcast<float> thetas(theta, window.sample_shape, "theta");

@@ -9,7 +9,7 @@ class SpikeAveragePool final : public Kernel {
 
   void compute(const Context& context) const override {
     const Tensor spikes = context.input(0), theta = context.input(1), v_init = context.input(2);
-    const Window window(spikes, context.input(3).scalar("T"));
+    const Window window(spikes, context.input(3));
     const PoolOfStep step(pool_, window.sample_shape);
     const Broadcast<float> thetas(theta, step.out_shape, "theta");
     const Broadcast<float> starts(v_init, step.out_shape, "v_init");

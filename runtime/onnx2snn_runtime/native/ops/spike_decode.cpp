@@ -15,15 +15,14 @@ class SpikeDecode final : public Kernel {
   void compute(const Context& context) const override {
     const Tensor current = context.input(0), acc_init = context.input(1);
     const int64_t before = context.input(2).scalar("t_init");
-    const int64_t T = context.input(3).scalar("T");
-    const Window window(current, T);
+    const Window window(current, context.input(3));
     const Broadcast<float> starts(acc_init, window.sample_shape, "acc_init");
     const float keep = kKeep[mode_];
     const std::vector<float> divisors = divisors_from(before, window.steps);
     float* answers =
         context.output<float>(0, cumulative_ ? current.shape : window.sample_shape);
     float* acc = context.output<float>(1, window.sample_shape);
-    *context.output<int64_t>(2, {}) = before + T;
+    *context.output<int64_t>(2, {}) = before + static_cast<int64_t>(window.steps);
     context.in_blocks(window.size, [&](size_t begin, size_t count) {
       const Steps steps{window.steps, window.size, count};
       const float* currents = current.values<float>() + begin;

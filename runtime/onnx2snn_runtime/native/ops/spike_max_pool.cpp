@@ -10,7 +10,7 @@ class SpikeMaxPool final : public Kernel {
 
   void compute(const Context& context) const override {
     const Tensor spikes = context.input(0), count_init = context.input(1);
-    const Window window(spikes, context.input(2).scalar("T"));
+    const Window window(spikes, context.input(2));
     const PoolOfStep step(pool_, window.sample_shape);
     const Broadcast<float> starts(count_init, window.sample_shape, "count_init");
     float* pooled = context.output<float>(0, in_time(step.out_shape, window.steps));

@@ -69,7 +69,7 @@ class StaircaseFire final : public Kernel {
  private:
   template <class Current>
   void fire(const Context& context, const Tensor& current) const {
-    const Window window(current, context.input(5).scalar("T"));
+    const Window window(current, context.input(5));
     const Tensor tau = context.input(1), acc_init = context.input(3), s_init = context.input(4);
     if (tau.shape.size() != 2) throw Failure("tau is no table for each channel");
     const int64_t lowest = context.input(2).scalar("s_min");
@@ -95,8 +95,7 @@ class StaircaseFire final : public Kernel {
       if (emission_ == kRadix) {
         loops().spread_bits(steps, s + begin, spikes + begin);
       } else {
-        int64_t magnitude[kBlock], rest[kBlock];
-        loops().spread_evenly(steps, s + begin, magnitude, rest, spikes + begin);
+        loops().spread_evenly(steps, s + begin, spikes + begin);
       }
     });
   }

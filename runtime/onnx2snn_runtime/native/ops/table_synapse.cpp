@@ -12,7 +12,7 @@ class TableSynapse final : public Kernel {
   void compute(const Context& context) const override {
     const Tensor spikes = context.input(0), table = context.input(1);
     const Tensor code_init = context.input(3);
-    const Window window(spikes, context.input(4).scalar("T"));
+    const Window window(spikes, context.input(4));
     const Table values{table.values<int64_t>(), elements(table.shape),
                        context.input(2).scalar("code_min")};
     const Broadcast<int64_t> starts(code_init, window.sample_shape, "code_init");

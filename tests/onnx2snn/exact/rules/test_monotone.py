@@ -14,6 +14,12 @@ ACTIVATIONS = {
     "prelu": lambda n, x: n.node("PRelu", x, n.const(np.reshape([0.25, 0.0, 1.5], (3, 1, 1)))),
     "hard sigmoid": lambda n, x: n.node("HardSigmoid", x),
     "hard sigmoid, flat": lambda n, x: n.node("HardSigmoid", x, alpha=0.0),
+    "max and min": lambda n, x: n.node(
+        "Min", n.const(2.0), n.node("Max", x, n.const(np.reshape([-1.0, 0.3, 0.0], (3, 1, 1))))
+    ),
+    "min and max": lambda n, x: n.node(
+        "Max", n.node("Min", x, n.const(np.reshape([0.5, 1.0, -0.2], (1, 3, 1, 1)))), n.const(0.0)
+    ),
     "in a row": lambda n, x: n.node(
         "Clip", n.node("LeakyRelu", n.node("Clip", x, n.const(-3.0)), alpha=0.5), "", n.const(2.0)
     ),

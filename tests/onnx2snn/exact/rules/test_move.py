@@ -24,7 +24,9 @@ MOVES = {
     "transpose": lambda n, x: n.node("Transpose", x, perm=[0, 1, 3, 2]),
     "channels as rows": lambda n, x: n.node("Transpose", x, perm=[0, 2, 1, 3]),
     "unsqueeze": lambda n, x: n.node("Unsqueeze", x, n.ints(2)),
-    "slice": lambda n, x: n.node("Slice", x, n.ints(1, 0), n.ints(4, 3), n.ints(2, 3), n.ints(2, 1)),
+    "slice": lambda n, x: n.node(
+        "Slice", x, n.ints(1, 0), n.ints(4, 3), n.ints(2, 3), n.ints(2, 1)
+    ),
     "slice of channels": lambda n, x: n.node("Slice", x, n.ints(1), n.ints(2), n.ints(1)),
     "channels backwards": lambda n, x: n.node(
         "Slice", x, n.ints(-1), n.ints(-(2**62)), n.ints(1), n.ints(-1)
@@ -110,6 +112,17 @@ def test_twins_joined(quantized_net, exactly, arithmetic):
     twins = [net.node("Conv", x, net.integers((2, 2, 1, 1), 0.125), b) for _ in range(2)]
     check = exactly(behind(net, net.node("Concat", *twins, axis=1)), net.images())
     check.check("exact-radix", arithmetic=arithmetic)
+
+
+def test_one_scale_and_two_zero_points_joined(quantized_net, exactly):
+    """onnxruntime's table of a code must hold the codes of both."""
+    net = quantized_net(seed=9)
+    x = net.data()
+    a = net.quantize(net.layer(x, (2, 2, 1, 1)), 0.25, -128, name="a")
+    joined = net.node("Concat", a, x, axis=1)
+    check = exactly(behind(net, net.node("Add", joined, joined), 0.25, -128), net.images())
+    for recipe in ("exact", "exact-radix"):
+        check.check(recipe, arithmetic="ort")
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,31 @@ def test_two_signals(quantized_net, exactly, op, scales):
     check.check("exact-radix")
 
 
+@pytest.mark.parametrize(
+    "case", ["plain", "relu in front", "relu behind", "relu that cuts", "clip behind", "max pool"]
+)
+@pytest.mark.parametrize("recipe", ["exact", "exact-asg", "exact-radix"])
+def test_the_sum_of_codes_in_onnxruntimes_arithmetic(quantized_net, exactly, case, recipe):
+    """With scales that float32 divides exactly it is the rational one."""
+    net = quantized_net(seed=11)
+    a, b = two(net, (0.25, 1.0), (5, -7))
+    if case == "relu in front":
+        a = net.relu(a)
+    elif case == "max pool":
+        a, b = (net.node("MaxPool", x, kernel_shape=[2, 2]) for x in (a, b))
+    x = net.node("Add", a, b)
+    if case in {"relu behind", "relu that cuts"}:
+        x = net.relu(x)
+    elif case == "clip behind":
+        x = net.node("Clip", x, net.const(-1.0), net.const(2.0))
+    zero = -128 if case == "relu behind" else 4  # odd ones turn halves the other way
+    check = exactly(behind(net, x, 0.5, zero), net.images())
+    populations = {"a", "b"} if case == "relu in front" else None
+    result = check.check(recipe, populations, arithmetic="ort")
+    tables = [n for n in result.model.graph.node if n.op_type == "TableSynapse"]
+    assert len(tables) == (case in {"plain", "relu behind", "max pool"})
+
+
 def test_a_sum_of_integers_beyond_float32(quantized_net, exactly, recipes):
     """Scales without a common factor: the common unit is 2^-50 and less."""
     net = quantized_net(seed=2)
