@@ -299,6 +299,12 @@ def convert(
                 remedy="keep that with --save-quantized, and convert it",
             )
     emission = RECIPES.get(config.recipe).emission
+    if emission and not config.quantize and (calibration_data is not None or config.keep_analog):
+        idle = "calibration_data" if calibration_data is not None else "keep_analog"
+        raise ConfigError(
+            f"recipe {config.recipe} takes no {idle}",
+            remedy="leave it out, or quantize a float network with it",
+        )
     quantized = None
     canonical = _load(source, keep_integers=bool(emission) and not config.quantize)
     with naming(canonical.source.file, *ABOUT_THE_MODEL), computing():

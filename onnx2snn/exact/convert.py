@@ -12,6 +12,7 @@ from onnx2snn.emit.state import Emission
 from onnx2snn.errors import UnsupportedModelError
 from onnx2snn.exact.lower import FOLLOWS, ExactNetwork, lower
 from onnx2snn.exact.speaker import SPEAKERS
+from onnx2snn.passes import fold_quantized_constants
 from onnx2snn.plan import ConversionConfig, ConversionPlan
 
 
@@ -55,6 +56,10 @@ def convert_exactly(
         diagnostics=tuple(said),
     )
     state.plan = plan
+    if config.arithmetic == "rational":
+        # onnxruntime computes a Gemm with integer weights more coarsely than one with floats;
+        # in its own arithmetic the analog parts are to be what they are in the source.
+        fold_quantized_constants(CanonicalGraph(graph, canonical.source))
     return plan, assemble(state, canonical)
 
 

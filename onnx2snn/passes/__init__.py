@@ -38,6 +38,14 @@ PASSES = (
     fold_batch_norm,
     pool_after_activation,
 )
-EXACT_PASSES = (global_pool, explicit_padding, fold_batch_norm)
+EXACT_PASSES = (
+    split_to_slices,
+    sums_of_two,
+    clip_from_extrema,
+    remove_identity,
+    global_pool,
+    explicit_padding,
+    fold_batch_norm,
+)
 
 __all__ = ["BEFORE_BATCH_IS_FREE", "EXACT_PASSES", "PASSES", "fold_quantized_constants"]

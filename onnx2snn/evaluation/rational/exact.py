@@ -149,6 +149,7 @@ class Exact:
 
 def aligned(array: Array, rank: int) -> Array:
     """The array with leading axes of length 1."""
+    array = np.asarray(array)  # what NumPy computes with one number is no array any more
     return array.reshape((1,) * (rank - array.ndim) + array.shape)
 
 

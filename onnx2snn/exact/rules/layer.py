@@ -31,6 +31,8 @@ from onnx2snn.exact.signal import (
 from onnx2snn.graphs import Array, constant, input_at, producer, rank
 
 Integers = npt.NDArray[np.int64]
+#: How far the scale of a bias may be from the product of the other two, relatively.
+BIAS_TOLERANCE = 1e-5
 
 
 @RULES.register("Conv", "ConvTranspose", "Gemm", "MatMul")
@@ -89,6 +91,8 @@ def _kernel(
         return None
     if any(node.attrs.get(factor, 1.0) != 1.0 for factor in ("alpha", "beta")):
         return None
+    own = np.float32(float(signal.quantizer.scales[0]))
+    products = tuple(own * np.float32(float(s)) for s in scales)
     bias = input_at(node, 2)
     biases: tuple[int, ...] = (0,)
     if bias is not None:
@@ -96,8 +100,16 @@ def _kernel(
         if maker is None or maker.op != "DequantizeLinear" or values is None:
             return None
         biases = tuple(map(int, values.integers.reshape(-1)))
-    own = np.float32(float(signal.quantizer.scales[0]))
-    return Requantized(tuple(own * np.float32(float(s)) for s in scales), biases)
+        if not _of_accumulator(values, products):
+            return None
+    return Requantized(products, biases)
+
+
+def _of_accumulator(bias: Grid, products: tuple[np.float32, ...]) -> bool:
+    """Whether a bias counts in units of the accumulator, up to a rounding."""
+    own = bias.scales.reshape(-1)
+    wanted = np.array(products, dtype=np.float64)
+    return bool(np.allclose(own, wanted, rtol=BIAS_TOLERANCE, atol=0.0))
 
 
 def _input(signals: Sequence[Signal | None]) -> Signal:

@@ -20,7 +20,7 @@ import onnx_graphsurgeon as gs
 from onnx2snn.exact.kernels import operands
 from onnx2snn.exact.monotone import Affine, Clipped
 from onnx2snn.exact.quantizer import Quantizer, read
-from onnx2snn.exact.rule import RULES, Builder, channels_of, constant_operand
+from onnx2snn.exact.rule import RULES, Builder, channels_of, constant_operand, only
 from onnx2snn.exact.signal import (
     FLOAT_EXACT,
     LARGEST,
@@ -71,6 +71,12 @@ def scale(build: Builder, node: gs.Node, signals: Sequence[Signal | None]) -> Si
             raise NotExact("it divides by a computed tensor, or by zero")
         factors = tuple(1 / f for f in factors)
     return _scaled_by(build, node, signal, factors)
+
+
+@RULES.register("Neg")
+def negate(build: Builder, node: gs.Node, signals: Sequence[Signal | None]) -> Signal:
+    """A factor of minus one."""
+    return _scaled_by(build, node, only(signals), (Fraction(-1),))
 
 
 def _scaled_by(

@@ -130,11 +130,11 @@ class Calcium:
     def voice(self, node: gs.Node, found: Quantizer, source: Signal) -> CalciumVoice | None:
         """Thresholds and leak; gated where no code is negative, but for pools.
 
-        A quantizer in front of a sum alone has no neurons: the paper has them where activations
-        are, and currents add up in the ones behind the sum.
+        The paper has neurons where activations are. A quantizer in front of a sum or an activation
+        needs none, for currents add up in the neurons behind; nor does one that repeats another.
         """
         lower = _lower_bound(source)
-        if source.is_linear and _only_summed(node):
+        if source.is_linear and (_goes_on(node) or _repeats(found, source)):
             return None
         least = min(found.lowest - z for z in found.zero_points)
         maker = producer(node.inputs[0])
@@ -276,14 +276,27 @@ def _magnitude_of(node: gs.Node) -> int:
         return 1
 
 
-def _only_summed(node: gs.Node) -> bool:
-    """Whether sums of two computed tensors read a quantizer, and nobody else."""
+def _goes_on(node: gs.Node) -> bool:
+    """Whether only sums of two computed tensors and activations read a quantizer."""
     readers = consumers(node.outputs[0])
-    sums = [r for reader in readers for t in reader.outputs for r in consumers(t)]
+    behind = [r for reader in readers for t in reader.outputs for r in consumers(t)]
     return (
-        bool(sums)
+        bool(behind)
         and all(r.op == "DequantizeLinear" for r in readers)
-        and all(s.op in {"Add", "Sub"} and len(data_inputs(s)) == 2 for s in sums)
+        and all(
+            r.op in {"Relu", "Clip"} or (r.op in {"Add", "Sub"} and len(data_inputs(r)) == 2)
+            for r in behind
+        )
+    )
+
+
+def _repeats(found: Quantizer, source: Signal) -> bool:
+    """Whether spikes arrive that already say this quantizer's integers."""
+    earlier = source.quantizer
+    return (
+        source.is_population
+        and earlier is not None
+        and (earlier.scales, earlier.zero_points) == (found.scales, found.zero_points)
     )
 
 

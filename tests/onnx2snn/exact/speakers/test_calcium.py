@@ -115,6 +115,26 @@ def test_currents_add_up_in_the_neurons_behind_the_sum(quantized_net):
     assert [s.name for s in result.plan.sites] == ["a", "sum", "b"]
 
 
+def test_an_activation_has_neurons_once(quantized_net):
+    """Between a layer and its activation a quantizer only rounds."""
+    net = quantized_net()
+    x = net.quantize(net.layer(net.data(), (3, 2, 1, 1)), 0.5, name="before")
+    x = net.quantize(net.relu(x), 0.5, name="a")
+    result = converted(net.model(net.quantize(net.layer(x, (2, 3, 4, 4)), 0.5, name="b")))
+    assert [s.name for s in result.plan.sites] == ["a", "b"]
+
+
+@pytest.mark.parametrize(("scale", "sites"), [(0.5, ["a", "b"]), (0.25, ["a", "again", "b"])])
+def test_what_only_moves_spikes_needs_no_neurons(quantized_net, scale, sites):
+    """Unless their scale changes."""
+    net = quantized_net()
+    x = net.quantize(net.relu(net.layer(net.data(), (3, 2, 1, 1))), 0.5, name="a")
+    x = net.quantize(net.node("Flatten", x), scale, name="again")
+    x = net.layer(x, (48, 4), op="Gemm", axis=1)
+    result = converted(net.model(net.quantize(x, 0.5, name="b")))
+    assert [s.name for s in result.plan.sites] == sites
+
+
 def integers(model, feeds, run_stock):
     """The source's last integers."""
     source = type(model)()
