@@ -89,7 +89,8 @@ def dequantize_before(graph: gs.Graph, node: gs.Node) -> None:
             np.zeros((), np.uint8 if zero is None else zero.dtype) if padding is None else padding
         )
         set_input(node, 2, _real(graph, f"{node.name}_padding", readers[0], padding))
-    for output in outputs:
+    # Parts that nobody reads are real values too; the places of a MaxPool's maxima are not.
+    for output in node.outputs if node.op == "Split" else node.outputs[:1]:
         output.dtype = np.dtype(np.float32)
         for reader in consumers(output):
             rewire(graph, reader.outputs[0], output)

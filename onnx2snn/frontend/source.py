@@ -69,6 +69,7 @@ def _check(model: onnx.ModelProto, file: str | None) -> None:
     _check_types(model, file)
     _check_names(model, file)
     _check_values(model, file)
+    _check_attributes(model, file)
 
 
 def _check_structure(model: onnx.ModelProto, file: str | None) -> None:
@@ -136,6 +137,20 @@ def _check_values(model: onnx.ModelProto, file: str | None) -> None:
                 node=f"'{readers[0]}'" if readers else None,
                 remedy="export the network again from a sound checkpoint",
             )
+
+
+def _check_attributes(model: onnx.ModelProto, file: str | None) -> None:
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            numbers = np.array([attribute.f, *attribute.floats])
+            bound = node.op_type == "Clip" and not np.isnan(numbers).any()
+            if not np.isfinite(numbers).all() and not bound:
+                raise ModelFileError(
+                    f"attribute '{attribute.name}' holds NaN or infinity",
+                    file=file,
+                    node=f"'{node.name or node.op_type}'",
+                    remedy="export the network again from a sound checkpoint",
+                )
 
 
 def _constants(model: onnx.ModelProto) -> list[tuple[str, onnx.TensorProto]]:

@@ -15,7 +15,7 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -55,6 +55,7 @@ class Case:
         recipe: of a conversion.
         timesteps: of a conversion; None for the recipe's own.
         model: a sound file that the verb needs beside the damaged one.
+        damage: whether there is any.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Case:
     recipe: str = "auto"
     timesteps: int | None = 2
     model: str = ""
+    damage: bool = True
     places: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
@@ -74,6 +76,8 @@ class Case:
 
     def damaged(self, rng: np.random.Generator) -> bytes:
         """Half of the time it stays readable; else names, attributes and sizes are hit most."""
+        if not self.damage:
+            return self.data
         readable = FIELDS.get(self.verb)
         if readable and rng.random() < 0.5:
             return readable(self.data, rng)
@@ -280,6 +284,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--start", type=int, default=0, help="number of the first file")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--sound", action="store_true", help="damage nothing: all must be done")
     parser.add_argument("--only", default="", help="cases whose names hold this")
     parser.add_argument("--keep", type=Path, help="folder for the files behind findings")
     given = parser.parse_args()
@@ -291,6 +296,8 @@ def main() -> int:
         if (data / "models").is_dir():
             cases += cases_of_others(data)
         cases = [c for c in cases if given.only in c.name]
+        if given.sound:
+            cases = [replace(c, damage=False) for c in cases]
         found = hunt(
             cases,
             given.count,
