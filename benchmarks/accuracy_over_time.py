@@ -43,8 +43,12 @@ NO_DATA: Way = ("no data (default)", {}, False)
 QUANTIZER: Way = ("quantizer (any T)", {"threshold": "quantizer"}, False)
 NO_DATA_LINEAR: Way = ("no data, linear pools", {"avgpool": "linear"}, False)
 SYNTHETIC: Way = ("no data, synthetic inputs (mmse)", {"threshold": "mmse"}, False)
-DATA: Way = ("calibration data (default: mmse)", {}, True)
-DATA_LINEAR: Way = ("calibration data, linear pools", {"avgpool": "linear"}, True)
+DATA: Way = ("calibration data, mmse", {"threshold": "mmse"}, True)
+DATA_LINEAR: Way = (
+    "calibration data, mmse, linear pools",
+    {"threshold": "mmse", "avgpool": "linear"},
+    True,
+)
 MAX: Way = ("max, linear pools", {"threshold": "max", "avgpool": "linear"}, True)
 PERCENTILE: Way = (
     "percentile 99.9, linear pools",
@@ -56,7 +60,11 @@ ZERO: Way = (
     {"threshold": "mmse", "avgpool": "linear", "v_init": "zero"},
     True,
 )
-HARD: Way = ("mmse, linear pools, hard reset", {"avgpool": "linear", "reset": "zero"}, True)
+HARD: Way = (
+    "mmse, linear pools, hard reset",
+    {"threshold": "mmse", "avgpool": "linear", "reset": "zero"},
+    True,
+)
 
 
 def measure(network: Network, way: Way, samples: int) -> tuple[str, list[Row], float]:

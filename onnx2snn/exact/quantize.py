@@ -30,6 +30,7 @@ from onnx2snn.graphs import (
     data_inputs,
     input_at,
     insert_after,
+    is_output,
     new_constant,
     producer,
     unique_name,
@@ -142,6 +143,9 @@ def _insert(
         for i, read in enumerate(reader.inputs):
             if read is tensor:
                 reader.inputs[i] = values
+    if is_output(graph, tensor):
+        graph.outputs = [values if tensor is o else o for o in graph.outputs]
+        tensor.name, values.name = unique_name(graph, f"{base}.source"), tensor.name
     if maker is None:
         graph.nodes.extend(nodes)
     else:

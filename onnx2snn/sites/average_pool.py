@@ -50,7 +50,8 @@ def pool_site(
         )
         return None
     source, target = node.inputs[0], node.outputs[0]
-    channels = target.shape[1] if isinstance(target.shape[1], int) else None
+    second = target.shape[1] if target.shape else None
+    channels = second if isinstance(second, int) else None
     return ActivationSite(
         name=node.name,
         kind="average_pool",

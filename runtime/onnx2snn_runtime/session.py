@@ -18,7 +18,7 @@ from onnx2snn_runtime.errors import BackendError, DataError, ModelFileError, Tim
 from onnx2snn_runtime.memory import GIB, Slices, choose_slices, footprint
 from onnx2snn_runtime.modelfile import parse_model, read_model, refuse_external_data
 from onnx2snn_runtime.opspec import DOMAIN, DOMAIN_VERSION, OPS
-from onnx2snn_runtime.time_axis import TIMESTEPS
+from onnx2snn_runtime.time_axis import TIMESTEPS, spiking_nodes
 
 DEFAULT_BACKEND = "native"
 
@@ -241,8 +241,8 @@ class SpikingSession:
         """The spike trains and final potentials of the named populations (default: all).
 
         Arguments and errors as :meth:`run`; also DataError for an unknown population, and
-        ModelFileError for spikes that are NaN. The trains
-        of all samples are held in memory.
+        ModelFileError for spikes that are NaN or infinite. The trains of all samples are held in
+        memory.
         """
         by_name = dict(zip(self.populations, instrument.neuron_nodes(self._model), strict=True))
         task = self._task(inputs, timesteps, batch_size, window, None)
@@ -278,9 +278,12 @@ class SpikingSession:
         Raises:
             ModelFileError: they are not; a weight or a potential was NaN, or grew beyond float32.
         """
-        if np.isnan(spikes).any():
+        if not np.isfinite(spikes).all():
             raise ModelFileError(
-                "spikes are NaN", file=self._file, node=f"'{name}'", remedy="convert again"
+                "spikes are NaN or infinite",
+                file=self._file,
+                node=f"'{name}'",
+                remedy="convert again",
             )
         return spikes
 
@@ -386,6 +389,15 @@ class SpikingSession:
                 file=self._file,
                 remedy="install a newer onnx2snn",
             )
+        for node, spec in spiking_nodes(self._model):
+            if (len(node.input), len(node.output)) != (len(spec.inputs), len(spec.outputs)):
+                raise ModelFileError(
+                    f"{node.op_type} has {len(node.input)} inputs and {len(node.output)} outputs, "
+                    f"not {len(spec.inputs)} and {len(spec.outputs)}",
+                    file=self._file,
+                    node=f"'{node.name}'",
+                    remedy="convert again",
+                )
         self._timesteps_tensor()
 
     def _timesteps_tensor(self) -> onnx.TensorProto:

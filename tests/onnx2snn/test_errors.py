@@ -3,11 +3,20 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import onnx2snn_runtime.errors
 from onnx2snn import errors
-from onnx2snn.errors import ConfigError, DataError, ModelFileError, Onnx2SnnError, naming
+from onnx2snn.errors import (
+    ConfigError,
+    DataError,
+    ModelFileError,
+    Onnx2SnnError,
+    UnsupportedModelError,
+    computing,
+    naming,
+)
 
 KINDS = {
     name: kind
@@ -23,7 +32,7 @@ def test_the_docstring_is_the_tree():
 
 
 def test_everything_is_exported():
-    assert set(KINDS) | {"naming"} == set(errors.__all__)
+    assert set(KINDS) | {"computing", "naming"} == set(errors.__all__)
     assert set(vars(onnx2snn_runtime.errors)) & set(KINDS) < set(KINDS)
 
 
@@ -71,3 +80,21 @@ class TestNaming:
     def test_nothing_happens_without_error(self):
         with naming("f", DataError):
             pass
+
+
+@pytest.mark.parametrize(
+    "compute",
+    [
+        lambda: np.float32([1e30]) * np.float32(1e30),
+        lambda: np.array([1e300]).astype(np.float32),
+        lambda: np.sqrt(np.float32([-1.0])),
+        lambda: np.float32([1.0]) / np.float32(0.0),
+    ],
+    ids=["overflow", "cast", "invalid", "division"],
+)
+def test_computing_makes_errors_of_warnings(compute):
+    kind = UnsupportedModelError
+    said = pytest.raises(kind, match="cannot be computed with")
+    with said as error, naming("f", kind), computing():
+        compute()
+    assert error.value.file == "f"

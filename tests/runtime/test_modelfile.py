@@ -167,6 +167,25 @@ def test_any_bytes(data):
     assert "\n" not in text
 
 
+@pytest.mark.parametrize(
+    "text", ["producer", "graph document", "attribute", "symbol", "domain", "operator"]
+)
+def test_text_that_is_not_utf8(tmp_path, text):
+    """Wherever it stands, numbers aside."""
+    model = plain_model()
+    model.producer_name, model.graph.doc_string = "producer", "graph document"
+    node = model.graph.node[0]
+    node.attribute.append(helper.make_attribute("attribute", 1))
+    node.op_type, node.domain = "operator", "domain"
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "symbol"
+    damaged = text[:-1].encode() + b"\xff"
+    path = tmp_path / "text.onnx"
+    path.write_bytes(model.SerializeToString())
+    read_model(path)
+    path.write_bytes(path.read_bytes().replace(text.encode(), damaged))
+    assert "UTF-8" in refusal(path)
+
+
 def test_truncated_anywhere():
     data = plain_model().SerializeToString()
     for length in range(len(data)):

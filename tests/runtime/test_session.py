@@ -671,6 +671,24 @@ class TestRefusedFiles:
         assert "FutureFire" in text
         assert "newer onnx2snn" in text
 
+    @pytest.mark.parametrize("field", ["input", "output"])
+    def test_another_number_of_inputs_or_outputs(self, network, field):
+        model = network()
+        node = next(n for n in model.graph.node if n.domain == DOMAIN)
+        getattr(node, field).pop()
+        with pytest.raises(ModelFileError) as error:
+            SpikingSession(model)
+        text = one_line(error)
+        assert node.name in text
+        assert node.op_type in text
+
+    def test_an_output_of_no_type(self, network):
+        model = network()
+        model.graph.output[0].ClearField("type")
+        with pytest.raises(ModelFileError) as error:
+            _ = SpikingSession(model).outputs
+        assert model.graph.output[0].name in one_line(error)
+
     def test_same_name_in_another_domain(self, network):
         """Only our own domain's ops are judged."""
         model = network()

@@ -18,7 +18,7 @@ SPECIAL = {
     "GroupNormalization", "InstanceNormalization", "LayerNormalization", "Less", "LessOrEqual",
     "Mod", "Not", "Or", "QuantizeLinear", "RMSNormalization", "TopK", "Where", "Xor",
 }  # fmt: skip
-PAIRS = {"Add", "Div", "MatMul", "Max", "Mean", "Min", "Mul", "PRelu", "Pow", "Sub", "Sum"}
+PAIRS = {"Add", "Div", "MatMul", "Max", "Min", "Mul", "PRelu", "Pow", "Sub"}
 WINDOWS = {"AveragePool", "MaxPool", "LpPool"}
 
 

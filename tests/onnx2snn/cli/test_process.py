@@ -202,4 +202,4 @@ main()
         assert code == 0
         assert "\x1b" not in out + err
         assert "\r" not in out + err
-        assert err == ""
+        assert all(line.startswith("info: ") for line in err.splitlines())

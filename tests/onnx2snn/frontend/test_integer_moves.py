@@ -62,6 +62,16 @@ def test_concatenation_and_split(new_net, same_function, ops_of):
     assert quantized == [PAIR[1], PAIR[1]]
 
 
+def test_a_part_that_nobody_reads(new_net, same_function):
+    """It becomes real with the others."""
+    net = new_net()
+    grid = parameters(net)
+    joined = net.node("QuantizeLinear", net.input(), *grid)
+    left = net.node("Split", joined, net.ints(1, 1), axis=1, outputs=2)
+    model = net.model(net.node("DequantizeLinear", left, *grid))
+    same_function(model, net.rng.normal(size=(2, 2, 6, 6)).astype(np.float32), tolerance=0)
+
+
 def test_integers_that_leave_the_network_stay(new_net, run_stock, ops_of):
     net = new_net()
     grid = parameters(net)

@@ -133,3 +133,41 @@ def test_external_data_of_a_model_in_memory(model):
     tensor.external_data.add(key="location", value="weights.bin")
     with pytest.raises(ModelFileError, match="c0"):
         read_source(model)
+
+
+@pytest.mark.parametrize("field", ["input", "output", "value_info"])
+def test_an_unknown_element_type(model, field):
+    model.graph.value_info.append(helper.make_tensor_value_info("act_out", TensorProto.FLOAT, None))
+    getattr(model.graph, field)[0].type.tensor_type.elem_type = 99
+    with pytest.raises(ModelFileError, match=r"unknown type 99.*again"):
+        read_source(model)
+
+
+def test_an_output_that_is_given_twice(model):
+    model.graph.output.append(model.graph.output[0])
+    with pytest.raises(ModelFileError, match=r"'last_out' 2 times"):
+        read_source(model)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_an_attribute_that_is_no_number(new_net, value):
+    net = new_net()
+    model = net.model(net.node("LeakyRelu", net.input(), alpha=value, name="leaky"))
+    with pytest.raises(ModelFileError, match=r"'leaky'.*'alpha' holds NaN or infinity.*again"):
+        read_source(model)
+
+
+def test_a_bound_may_be_infinite(new_net):
+    net = new_net(opset=10)
+    model = net.model(net.node("Clip", net.input(), min=0.0, max=np.inf))
+    assert read_source(model)[0] is model
+
+
+def test_a_forgotten_import_hides_no_defect(new_net):
+    net = new_net()
+    y = net.node("Odd", net.relu(net.input(), name="act"), domain="com.example")
+    model = net.model(y, check=False, shape=("N", 2, 6, 6))
+    assert read_source(model)[0] is model
+    model.graph.node[0].output.append("second")
+    with pytest.raises(ModelFileError, match=r"not valid ONNX.*act"):
+        read_source(model)

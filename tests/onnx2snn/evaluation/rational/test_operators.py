@@ -150,6 +150,7 @@ CASES = {
     "Mul": lambda q, x: per_channel(q, x, "Mul"),
     "Mul by a map": lambda q, x: per_element(q, x, "Mul"),
     "Div": lambda q, x: constant(q, x, "Div", [4.0]),
+    "Div by a scalar": lambda q, x: constant(q, x, "Div", 4.0),
     "AveragePool": lambda q, x: pool(
         q, x, "AveragePool", kernel_shape=[2, 2], pads=[0, 1, 1, 0], strides=[2, 1]
     ),
