@@ -131,9 +131,13 @@ def _import(model: onnx.ModelProto, file: str | None) -> gs.Graph:
     return graph.toposort()
 
 
-def _inferred(model: onnx.ModelProto, file: str | None) -> onnx.ModelProto:
+def _inferred(
+    model: onnx.ModelProto, file: str | None, *, check_type: bool = False
+) -> onnx.ModelProto:
     try:
-        return shape_inference.infer_shapes(model, data_prop=True, strict_mode=True)
+        return shape_inference.infer_shapes(
+            model, data_prop=True, strict_mode=True, check_type=check_type
+        )
     except shape_inference.InferenceError as error:
         first = str(error).strip().splitlines()[0]
         if "No opset import" in first or "No schema" in first:
@@ -183,4 +187,4 @@ def _with_shapes(graph: gs.Graph, file: str | None) -> gs.Graph:
     for tensor in graph.tensors().values():
         if isinstance(tensor, gs.Variable) and not any(tensor is i for i in graph.inputs):
             tensor.shape = None
-    return gs.import_onnx(_inferred(export(graph), file)).toposort()
+    return gs.import_onnx(_inferred(export(graph), file, check_type=True)).toposort()

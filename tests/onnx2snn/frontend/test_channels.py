@@ -27,3 +27,21 @@ def test_groups_that_fit(new_net, same_function, op):
     shape = (4, 1, 3, 3) if op == "Conv" else (2, 2, 3, 3)
     y = net.relu(net.conv(net.input(), shape, op=op, group=2))
     same_function(net.model(y), net.rng.normal(size=(2, 2, 6, 6)).astype("float32"))
+
+
+def test_weights_of_too_few_axes(new_net):
+    net = new_net()
+    model = net.model(net.relu(net.conv(net.input(), (4, 2, 3, 3), name="odd")))
+    del model.graph.initializer[0].dims[:]
+    model.graph.initializer[0].dims.append(72)
+    with pytest.raises(ModelFileError, match="odd"):
+        canonicalise(model)
+
+
+@pytest.mark.parametrize("length", [1, 8])
+def test_another_bias(new_net, length):
+    net = new_net()
+    x, w, b = net.input(), net.random(4, 2, 3, 3), net.const([0.5] * length)
+    model = net.model(net.relu(net.node("Conv", x, w, b, name="odd")))
+    with pytest.raises(ModelFileError, match=r"'odd'.*bias of shape \[\d\].* 4 channels.*; "):
+        canonicalise(model)
