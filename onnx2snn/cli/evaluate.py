@@ -19,7 +19,7 @@ from onnx2snn.cli.output import note, percent, print_json, print_table, progress
 from onnx2snn.cli.simulation import open_simulation
 from onnx2snn.errors import BackendError, naming
 from onnx2snn.evaluation import Evaluation, evaluate
-from onnx2snn.frontend import read_source
+from onnx2snn.frontend.runnable import runnable
 from onnx2snn_runtime import SpikingSession
 
 POWERS = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -49,7 +49,7 @@ def command(
 ) -> None:
     """Measure accuracy over time of the spiking network MODEL."""
     session, dataset = open_simulation(model, data, **options)
-    source = None if ann is None else read_source(ann)[0]
+    source = None if ann is None else runnable(ann)
     with progress_bar(quiet=as_json) as progress, naming(model, BackendError):
         result = evaluate(
             session,
