@@ -67,7 +67,7 @@ from onnx2snn.plan import (
 )
 from onnx2snn.sites import Region, classify, find_sites, islands, refusals
 from onnx2snn.sites.input_range import input_range
-from onnx2snn.sites.operations import multiply_accumulates
+from onnx2snn.sites.operations import Workload, multiply_accumulates
 from onnx2snn.sites.segments import find_segments
 from onnx2snn_runtime.session import TensorInfo, tensor_info
 
@@ -120,6 +120,11 @@ class Inspection:
     def convertible(self) -> bool:
         """Whether nothing stands in the way."""
         return not any(d.severity == "error" for d in self.diagnostics)
+
+    @property
+    def workload(self) -> Workload:
+        """Multiply-accumulates for one sample, and where they happen."""
+        return Workload.of(self.macs, self.regions)
 
 
 @dataclass(frozen=True)
