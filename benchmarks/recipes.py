@@ -129,7 +129,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--part", choices=PARTS, nargs="+", default=[])
     parser.add_argument("--network", default="", help="those whose file name contains this")
-    parser.add_argument("--only", default="", help="rows whose label contains this")
+    parser.add_argument("--only", nargs="+", default=[""], help="rows whose label has one of these")
     parser.add_argument("--steps", type=int, nargs="+", default=list(STEPS))
     parser.add_argument("--samples", type=int, help="test images, in place of each part's own")
     parser.add_argument("--again", action="store_true", help="measure known cells anew")
@@ -141,7 +141,8 @@ def main() -> None:
             row
             for part in arguments.part
             for row in rows_of(part, networks, arguments.samples)
-            if arguments.only in row.label and arguments.network in row.network.model.stem
+            if any(word in row.label for word in arguments.only)
+            and arguments.network in row.network.model.stem
         ]
         if any(row.network.test.parent == Path(folder) for row in rows):
             imagenet(Path(folder))
