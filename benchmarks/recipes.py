@@ -55,9 +55,11 @@ TITLES = {
 INTRODUCTION = """Cells are points of accuracy lost against the source network; negative ones are \
 gains, by chance. The last column is the CPU time of the conversion with 256 calibration images, \
 for the smallest and the largest T."""
-ABLATION = """Every table changes one stage and leaves the others alone. Cells are points of \
-accuracy lost against the source network. With 300 images a point is three images: differences \
-below about two points are chance."""
+#: Images for calibration in ablations.
+CALIBRATION = 128
+ABLATION = f"""Every table changes one stage and leaves the others alone. Cells are points of \
+accuracy lost against the source network, after calibration with {CALIBRATION} images. With 300 \
+test images a point is three images: differences below about two points are chance."""
 
 
 def rows_of(part: str, networks: Iterable[tuple[Network, int]], samples: int | None) -> list[Row]:
@@ -85,7 +87,7 @@ def rows_of_question(question: Question, samples: int | None) -> list[Row]:
     """The rows of one question."""
     n = samples or question.samples
     return [
-        Row(label, question.network, options, question.steps, n)
+        Row(label, question.network, {**options, "samples": CALIBRATION}, question.steps, n)
         for label, options in question.rows.items()
     ]
 
