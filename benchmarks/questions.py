@@ -1,4 +1,4 @@
-"""What each stage contributes: rows to compare, and the differences that are asked for.
+"""Targets, and what each stage contributes: rows to compare, and differences that are asked for.
 
 A question is a small table of its own. Every claim in it says which row shall be better than which,
 at which T, and by how many points; the report says what was measured.
@@ -49,6 +49,7 @@ class Question:
         network: the source.
         steps: the T.
         samples: test images.
+        calibration: images.
     """
 
     title: str
@@ -58,8 +59,45 @@ class Question:
     network: Network = RESNET20
     steps: tuple[int, ...] = SHORT
     samples: int = 300
+    calibration: int = 128
 
 
+def _targets(label: str, most_lost: Mapping[int, float]) -> tuple[Claim, ...]:
+    """That a row loses no more than so many points, by T."""
+    return tuple(Claim(label, "", t, -points) for t, points in most_lost.items())
+
+
+FAMILIES = Question(
+    "Best recipe of each neuron model",
+    "our targets",
+    {
+        "auto, if": {"recipe": "auto"},
+        "auto, signed-if": {"recipe": "auto", "neuron": "signed-if"},
+        "auto, asg": {"recipe": "auto", "neuron": "asg"},
+    },
+    (
+        *_targets("auto, if", {4: 14, 8: 5, 16: 1, 32: 0.4}),
+        *_targets("auto, signed-if", {4: 4, 8: 1.5, 16: 0.5, 32: 0.2}),
+        *_targets("auto, asg", {2: 12, 4: 4, 8: 1, 16: 0.3, 32: 0.2}),
+    ),
+    RESNET20,
+    (2, 4, 8, 16, 32),
+    1915,
+    256,
+)
+DIGITS = Question(
+    "All test images of MNIST",
+    "our targets, for plain neurons",
+    {
+        name: {"recipe": name}
+        for name in ("auto", "li2021-advanced", "li2021-light", "yan2022-ctt", "opi")
+    },
+    _targets("auto", {4: 0.4, 8: 0.1, 16: 0.05}),
+    OWN_MNIST,
+    (4, 8, 16),
+    10_000,
+    256,
+)
 QUESTIONS = (
     Question(
         "Thresholds and initial potential",
@@ -103,12 +141,7 @@ QUESTIONS = (
             Claim("… with bias and potential", "mmse, half", 8, 3),
             Claim("… with weights by descent (WC)", "mmse, half", 8, 3),
             Claim("… with weights by regression", "mmse, half", 8, 3),
-            Claim(
-                "… with potential and weights by descent",
-                "… with potential (PC)",
-                8,
-                0,
-            ),
+            Claim("… with potential and weights by descent", "… with potential (PC)", 8, 0),
         ),
     ),
     Question(

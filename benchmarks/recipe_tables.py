@@ -10,6 +10,9 @@ from common import table
 from questions import Claim, Question
 from records import Record, Records
 
+#: From so many images on, hundredths of a point are shown.
+MANY = 5000
+
 
 def lost_tables(rows: Sequence[Row], records: Records) -> list[str]:
     """A table for each network and number of images; rows that were not measured are left out."""
@@ -27,7 +30,7 @@ def answers(question: Question, rows: Sequence[Row], records: Records) -> list[s
     measured = [r for r in rows if any(record for _, record in r.cells(records))]
     if not measured:
         return []
-    lines = [f"### {question.title} ({question.source})", ""]
+    lines = [f"## {question.title} ({question.source})", ""]
     lines += [f"{question.network.name}. {_source(measured, records, question.samples)}", ""]
     lines += _table(measured, records)
     claims = [_claim(c, rows, records) for c in question.claims]
@@ -60,7 +63,9 @@ def _table(rows: Sequence[Row], records: Records) -> list[str]:
 def _cell(record: Record | None) -> str:
     if record is None:
         return ""
-    return "refused" if record.lost is None else f"{record.lost:.1f}"
+    if record.lost is None:
+        return "refused"
+    return f"{record.lost:.{1 if record.samples < MANY else 2}f}"
 
 
 def _refusal(records: Iterable[Record]) -> str:
@@ -87,13 +92,10 @@ def _claim(claim: Claim, rows: Sequence[Row], records: Records) -> list[str]:
             gain = -better.lost
         elif worse is not None and worse.lost is not None:
             gain = worse.lost - better.lost
-    against = claim.worse or "its source"
-    asked = "better" if claim.points == 0 else f"{claim.points:+g}"
-    verdict = "not measured" if gain is None else ("holds" if gain > claim.points else "does not")
-    measured = "" if gain is None else f"{gain:+.1f}"
-    return [
-        f"“{claim.better}” against “{against}”, T = {claim.timesteps}",
-        asked,
-        measured,
-        verdict,
-    ]
+    against = f"“{claim.worse}”" if claim.worse else "its source"
+    asked = f"{claim.points:+g} or more" if claim.points else "better"
+    told = f"“{claim.better}” against {against}, T = {claim.timesteps}"
+    if gain is None:
+        return [told, asked, "", "not measured"]
+    holds = gain >= claim.points if claim.points else gain > 0
+    return [told, asked, f"{gain:+.2f}", "holds" if holds else "does not hold"]

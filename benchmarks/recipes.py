@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,14 @@ from cells import Row, fill
 from common import DATA, OWN_MNIST, RESNET20, RESULTS, Network, publish
 from imagenet import archives, imagenet
 from networks import NETWORKS
-from questions import QUESTIONS, Question
+from questions import DIGITS, FAMILIES, QUESTIONS, Question
 from recipe_tables import answers, lost_tables
 from records import Records, circumstances_of
 
 from onnx2snn.methods import RECIPES
 
 STEPS = (8, 4, 16, 2, 32, 1, 64, 127, 128)
-PARTS = ("families", "recipes", "ablations", "mnist")
+PARTS = {"families": (FAMILIES,), "mnist": (DIGITS,), "recipes": (), "ablations": QUESTIONS}
 #: Names of networks and how many test images are enough for a table.
 MEASURED = {
     "akamaster_cifar10_resnet20": (RESNET20.name, 500),
@@ -39,43 +39,23 @@ MEASURED = {
     "coral_imagenet_mobilenet_v1_0.25_128_quant_qdq": ("MobileNet 0.25, ImageNet, uint8 QDQ", 200),
 }
 QUANTIZED = ("int8_qdq", "pow2_qdq", "quant_qdq")
-FAMILIES: Mapping[str, Mapping[str, Any]] = {
-    "auto, if": {"recipe": "auto"},
-    "auto, signed-if": {"recipe": "auto", "neuron": "signed-if"},
-    "auto, asg": {"recipe": "auto", "neuron": "asg"},
-}
 #: Recipes that are measured up to 128 steps: one file serves all T, or needs that many.
 FREE = ("max-norm", "robust-norm", "opi", "gao2023")
 LONGEST = 64
-TITLES = {
-    "families": "Best recipe of each neuron model",
-    "mnist": "All test images of MNIST",
-    "recipes": "All recipes",
-}
+#: Images for calibration, unless a question says otherwise.
+CALIBRATION = 256
 INTRODUCTION = """Cells are points of accuracy lost against the source network; negative ones are \
 gains, by chance. The last column is the CPU time of the conversion with 256 calibration images, \
 for the smallest and the largest T."""
-#: Images for calibration in ablations.
-CALIBRATION = 128
-ABLATION = f"""Every table changes one stage and leaves the others alone. Cells are points of \
-accuracy lost against the source network, after calibration with {CALIBRATION} images. With 300 \
-test images a point is three images: differences below about two points are chance."""
+ABLATION = """Every table changes one stage and leaves the others alone. Cells are points of \
+accuracy lost against the source network, after calibration with 128 images. With 300 test images \
+a point is three images: differences below about two points are chance."""
 
 
 def rows_of(part: str, networks: Iterable[tuple[Network, int]], samples: int | None) -> list[Row]:
     """All rows of a part; ablations come question by question."""
-    if part == "families":
-        return [
-            Row(label, RESNET20, options, (4, 8, 16, 32), samples or 1915)
-            for label, options in FAMILIES.items()
-        ]
-    if part == "mnist":
-        return [
-            Row(name, OWN_MNIST, {"recipe": name}, (4, 8, 16), samples or 10_000)
-            for name in ("opi", "li2021-light", "li2021-advanced", "yan2022-ctt", "auto")
-        ]
-    if part == "ablations":
-        return [row for question in QUESTIONS for row in rows_of_question(question, samples)]
+    if part != "recipes":
+        return [row for question in PARTS[part] for row in rows_of_question(question, samples)]
     return [
         Row(name, network, options, steps, samples or enough)
         for network, enough in networks
@@ -86,8 +66,9 @@ def rows_of(part: str, networks: Iterable[tuple[Network, int]], samples: int | N
 def rows_of_question(question: Question, samples: int | None) -> list[Row]:
     """The rows of one question."""
     n = samples or question.samples
+    fewer = {} if question.calibration == CALIBRATION else {"samples": question.calibration}
     return [
-        Row(label, question.network, {**options, "samples": CALIBRATION}, question.steps, n)
+        Row(label, question.network, {**options, **fewer}, question.steps, n)
         for label, options in question.rows.items()
     ]
 
@@ -156,9 +137,9 @@ def _publish(networks: list[tuple[Network, int]], records: Records, samples: int
     """Two reports: accuracy, and what stages contribute."""
     told = ["", circumstances_of(records), ""]
     lines = ["# Recipes", "", "`python benchmarks/recipes.py`", *told, INTRODUCTION, ""]
-    for part, title in TITLES.items():
-        found = lost_tables(rows_of(part, networks, samples), records)
-        lines += [f"## {title}", "", *found] if found else []
+    for question in (FAMILIES, DIGITS):
+        lines += answers(question, rows_of_question(question, samples), records)
+    lines += ["## All recipes", "", *lost_tables(rows_of("recipes", networks, samples), records)]
     publish("recipes", lines)
     lines = ["# What each stage contributes", "", "`python benchmarks/recipes.py --part ablations`"]
     lines += [*told, ABLATION, ""]
