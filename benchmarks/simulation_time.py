@@ -382,8 +382,8 @@ def main() -> None:
             ),
             "## By operator type",
             "",
-            "In units of T times the source network, so that a column's sum is the ratio above, and "
-            "1. The shares are those of onnxruntime's profiler.",
+            "In units of T times the source network, so that a column's sum is the ratio above, "
+            "and 1. The shares are those of onnxruntime's profiler.",
             "",
             *table(["network", "T", "operator", "native", "source"], profiles),
         ],
