@@ -62,9 +62,15 @@ def rate(draft: Draft, node: onnx.NodeProto) -> None:
     draft.binary.add(output)
 
 
-@RULES.register("IsiEncode", "PoissonEncode", "ChannelExpand")
+@RULES.register("PoissonEncode", "ChannelExpand")
 def spikes(draft: Draft, node: onnx.NodeProto) -> None:
-    """The train of spikes, added up."""
+    """The train of single spikes, added up."""
+    signed_spikes(draft, node)
+    draft.binary.add(node.output[0])
+
+
+@RULES.register("IsiEncode")
+def signed_spikes(draft: Draft, node: onnx.NodeProto) -> None:
+    """The train of spikes of either sign, added up."""
     add_train(draft, node)
     draft.sizes[node.output[0]] = draft.weight
-    draft.binary.add(node.output[0])
