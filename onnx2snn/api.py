@@ -70,7 +70,7 @@ from onnx2snn.sites import Region, classify, find_sites, islands, refusals
 from onnx2snn.sites.input_range import input_range
 from onnx2snn.sites.operations import Workload, multiply_accumulates
 from onnx2snn.sites.segments import find_segments
-from onnx2snn_runtime.session import TensorInfo, tensor_info
+from onnx2snn_runtime.inputs import TensorInfo, tensor_info
 
 if TYPE_CHECKING:
     import onnx_graphsurgeon as gs
