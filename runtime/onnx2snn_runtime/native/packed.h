@@ -11,6 +11,17 @@ struct Piece {
   size_t length;
 };
 
+// What the pixels of a patch see of one step's images.
+struct Views {
+  const Piece* pieces;  // [pixels][most_pieces]
+  const size_t* piece_counts;
+  size_t most_pieces;
+  size_t pixels;
+  size_t step_size;
+  size_t depth;  // of a row: what the pieces do not fill has weight 0
+  uint8_t filler;
+};
+
 // Constants of `width` neurons that lie side by side; a multiple of 16.
 struct Columns {
   const int32_t* offset;
@@ -41,9 +52,9 @@ struct Population {
 
 struct PackedLoops {
   Multiply multiply;
-  // One row for a product: the pieces one after the other, padding as `filler`.
-  void (*gather)(const Piece* pieces, size_t count, const uint8_t* image, uint8_t filler,
-                 uint8_t* row);
+  // The rows of a product, [steps][pixels][depth]: a pixel's pieces one after the other, padding
+  // as `filler`.
+  void (*gather)(const Views&, const uint8_t* images, size_t steps, uint8_t* rows);
   // currents[r][j] = (sums[r][j] − offset[j]) · scale[j] + bias[j]
   void (*drive)(Columns, size_t rows, const int32_t* sums, float* currents);
   // currents[step][pixel][j] += amplitude[j] · spike; the spikes lie as the population's.

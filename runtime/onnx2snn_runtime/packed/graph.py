@@ -32,8 +32,17 @@ class Graph:
             for name in reads(node):
                 self.readers[name].append(node)
         self.outputs = {o.name for o in graph.output}
+        self._taken = {*self.maker, *self.readers, *(i.name for i in graph.input)}
+        self._taken.update(t.name for t in graph.initializer)
         fed = {i.name for i in graph.input}
         self._constants = {t.name: t for t in graph.initializer if t.name not in fed}
+
+    def new_name(self, name: str) -> str:
+        """A name that no tensor has: this one, or one like it."""
+        while name in self._taken:
+            name += "_"
+        self._taken.add(name)
+        return name
 
     def constant(self, name: str) -> Array | None:
         """The value of an initializer that nobody can feed; None for any other tensor."""

@@ -187,7 +187,7 @@ class _Rewrite:
         theta, *limits = constants
         v_init, *tracers = neurons.states
         spikes, *finals = neurons.node.output
-        made = PackedSpikes(spikes + ".packed", neurons.zero_point, rank, channels)
+        made = PackedSpikes(self.packer.name(spikes), neurons.zero_point, rank, channels)
         self.packer.emit(
             op,
             [*inputs, neurons.timesteps, theta, v_init, *limits, *tracers],
@@ -201,12 +201,12 @@ class _Rewrite:
     def _synapse_current(self, layer: IntegerLayer) -> None:
         inputs, given, _ = self._synapse(layer)
         name = layer.node.output[0]
-        last = self._channels_last[name] = name + ".channels_last"
+        last = self._channels_last[name] = self._graph.new_name(name + ".channels_last")
         self.packer.emit("SynapseCurrent", inputs, [last], **given)
-        squeezed = name if layer.rank == 4 else name + ".image"
-        self._stock("Transpose", [last], squeezed, perm=[0, 3, 1, 2])
+        image = name if layer.rank == 4 else self._graph.new_name(name + ".image")
+        self._stock("Transpose", [last], image, perm=[0, 3, 1, 2])
         if layer.rank < 4:
-            self._stock("Squeeze", [squeezed, self._axes(layer.rank, name)], name)
+            self._stock("Squeeze", [image, self._axes(layer.rank, name)], name)
 
     def _synapse(self, layer: IntegerLayer) -> tuple[list[str], dict[str, Any], PackedLayer]:
         """Inputs and attributes that every layer has, and its packed weights."""
@@ -256,7 +256,8 @@ class _Rewrite:
                 continue
             last = self._last(other, layer.rank)
             if sums:
-                last = self._stock("Add", [sums, last], f"{node.output[0]}.others.{i}")
+                total = self._graph.new_name(f"{node.output[0]}.others.{i}")
+                last = self._stock("Add", [sums, last], total)
             sums = last
         return spikes, amplitude, zero_point, sums
 
@@ -265,9 +266,9 @@ class _Rewrite:
         if name not in self._channels_last:
             image = name
             if rank < 4:
-                image = name + ".image"
+                image = self._graph.new_name(name + ".image")
                 self._stock("Unsqueeze", [name, self._axes(rank, name)], image)
-            last = name + ".channels_last"
+            last = self._graph.new_name(name + ".channels_last")
             self._channels_last[name] = self._stock("Transpose", [image], last, perm=[0, 2, 3, 1])
         return self._channels_last[name]
 

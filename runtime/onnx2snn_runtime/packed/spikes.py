@@ -67,9 +67,14 @@ class Packer:
         self.nodes.append(node)
 
     def constant(self, name: str, value: Any) -> str:
-        """Add a constant; gives its name."""
+        """Add a constant; gives its name, which is this one or one like it."""
+        name = self._graph.new_name(name)
         self.initializers.append(numpy_helper.from_array(np.asarray(value), name))
         return name
+
+    def name(self, spikes: str) -> str:
+        """A name for a tensor's spikes as bytes."""
+        return self._graph.new_name(spikes + ".packed")
 
     def made(self, spikes: str, packed: PackedSpikes) -> None:
         """Say that a tensor's spikes are there as bytes."""
@@ -106,7 +111,7 @@ class Packer:
             node = self._graph.maker[name]
             made = self._moved(node, rank)
             if made is None:
-                made = PackedSpikes(name + ".packed", zero_point, rank)
+                made = PackedSpikes(self.name(name), zero_point, rank)
                 self.emit("Pack", [name], [made.name], zero_point=zero_point)
             self._packed[name] = made
         return self._packed[name]
@@ -121,7 +126,7 @@ class Packer:
         kernel, strides, pads = (list(given[a]) for a in ("kernel_shape", "strides", "pads"))
         if axes == 1:
             kernel, strides, pads = [1, *kernel], [1, *strides], [0, pads[0], 0, pads[1]]
-        made = replace(source, name=node.output[0] + ".packed")
+        made = replace(source, name=self.name(node.output[0]))
         self.emit(
             "PackedMaxPool",
             [source.name, node.input[1], node.input[2]],
@@ -201,7 +206,7 @@ class Packer:
                 return None
             axes = np.arange(len(starts))
         axes = axes % 4
-        made = replace(source, name=node.output[0] + ".packed")
+        made = replace(source, name=self.name(node.output[0]))
         if 1 in axes:
             made = replace(made, channels=None)
         moved = self.constant(made.name + ".axes", np.array([0, 3, 1, 2])[axes].astype(np.int64))
@@ -222,7 +227,7 @@ class Packer:
         begins, ends = (half[[0, 2, 3, 1]] for half in (pads[:4], pads[4:]))
         more = int(pads[1] + pads[5])
         channels = None if source.channels is None else source.channels + more
-        made = replace(source, name=node.output[0] + ".packed", channels=channels)
+        made = replace(source, name=self.name(node.output[0]), channels=channels)
         inputs = [
             source.name,
             self.constant(made.name + ".pads", np.concatenate([begins, ends])),

@@ -60,26 +60,25 @@ struct Geometry {
     const int64_t image = sample * static_cast<int64_t>(image_size()) + first;
     const int64_t top = at / out[1] * window.strides[0] - window.pads[0];
     const int64_t left = at % out[1] * window.strides[1] - window.pads[1];
-    Piece* last = pieces - 1;
+    // Pixels side by side are one piece, if all their channels are seen.
+    const bool joins = count == channels && window.dilations[1] == 1;
+    const bool fits = joins && left >= 0 && left + window.kernel[1] <= in[1];
+    Piece* next = pieces;
     for (int64_t k0 = 0; k0 < window.kernel[0]; ++k0) {
       const int64_t y = top + k0 * window.dilations[0];
+      const bool outside = y < 0 || y >= in[0];
+      if (outside || fits) {
+        const int64_t offset = outside ? -1 : image + (y * in[1] + left) * channels;
+        *next++ = {offset, static_cast<size_t>(count * window.kernel[1])};
+        continue;
+      }
       for (int64_t k1 = 0; k1 < window.kernel[1]; ++k1) {
         const int64_t x = left + k1 * window.dilations[1];
-        const bool inside = y >= 0 && y < in[0] && x >= 0 && x < in[1];
-        const int64_t offset = inside ? image + (y * in[1] + x) * channels : -1;
-        const bool goes_on =
-            last >= pieces &&
-            (inside ? last->offset >= 0 &&
-                          last->offset + static_cast<int64_t>(last->length) == offset
-                    : last->offset < 0);
-        if (goes_on) {
-          last->length += static_cast<size_t>(count);
-        } else {
-          *++last = {offset, static_cast<size_t>(count)};
-        }
+        const bool inside = x >= 0 && x < in[1];
+        *next++ = {inside ? image + (y * in[1] + x) * channels : -1, static_cast<size_t>(count)};
       }
     }
-    return static_cast<size_t>(last + 1 - pieces);
+    return static_cast<size_t>(next - pieces);
   }
 
   WindowAttributes window;

@@ -86,13 +86,9 @@ void Synapse::gather(const Patch& patch, size_t range, size_t first_step, size_t
                          static_cast<int64_t>(range_channels_), work.pieces.data() + i * most);
   }
   const size_t step_size = static_cast<size_t>(geometry_.rows) / steps_ * geometry_.image_size();
-  uint8_t* row = work.rows.data();
-  for (size_t t = first_step; t < first_step + steps; ++t) {
-    for (size_t i = 0; i < patch.pixels; ++i, row += depth_) {
-      loops().packed.gather(work.pieces.data() + i * most, work.piece_counts[i],
-                            spikes_ + t * step_size, zero_point_, row);
-    }
-  }
+  loops().packed.gather({work.pieces.data(), work.piece_counts.data(), most, patch.pixels,
+                         step_size, depth_, zero_point_},
+                        spikes_ + first_step * step_size, steps, work.rows.data());
 }
 
 }  // namespace onnx2snn
