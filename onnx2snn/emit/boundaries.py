@@ -106,7 +106,7 @@ def _read_out(emission: Emission, tensor: gs.Variable) -> gs.Variable:
         [mean, *after],
         Region.TIME,
         domain=DOMAIN,
-        attrs={"mode": "mean", "cumulative": 0},
+        attrs={"mode": "mean", "cumulative": 0, "delay": 0},
     )
     emission.docs[node.name] = "Readout: the mean over the window."
     return mean
