@@ -185,7 +185,8 @@ def _stages(work: Work, config: ConversionConfig) -> Work:
         told = {**work.neuron.provenance, "weights": config.weights}
         neuron = replace(work.neuron, provenance=told) if corrections else work.neuron
         work = replace(work, corrections=corrections, neuron=neuron)
-    threshold = None if config.threshold == AUTO else THRESHOLDS.get(config.threshold).refine
+    own = config.threshold == AUTO or work.site.counts_answers
+    threshold = None if own else THRESHOLDS.get(config.threshold).refine
     stages: tuple[Refine | None, ...] = (
         threshold,
         BIASES.get(config.bias).refine,

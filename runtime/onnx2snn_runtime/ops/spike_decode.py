@@ -79,8 +79,9 @@ SPEC = OPS.register("SpikeDecode")(
             "The output is the last answer, or with `cumulative` = 1 the answer after every step "
             "(time-major), the anytime curve. Both states are 0 at the beginning; fed back, they "
             "let a readout go on in the next window. A `delay` leaves out that many first steps; "
-            "until they are over, the answer is the newest current alone. `mean` commutes with affine ops, so it may "
-            "stand before the last ones; `sum`, `last` and `radix` do not commute with a bias."
+            "until they are over, the answer is the newest current alone. `mean` commutes with "
+            "affine ops, so it may stand before the last ones; `sum`, `last` and `radix` do not "
+            "commute with a bias."
         ),
         inputs=(
             Param("I", "[T·N, ...]", "currents or spikes, time-major"),
