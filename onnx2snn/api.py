@@ -9,6 +9,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import inf
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -26,7 +27,7 @@ from onnx2snn.calibration import (
 from onnx2snn.calibration.dataset import DataSource
 from onnx2snn.calibration.ranges import answer_range, tensor_ranges
 from onnx2snn.canonical import CanonicalGraph, SourceInfo
-from onnx2snn.emit import emit, rounded_corrections
+from onnx2snn.emit import coded_inputs, emit, rounded_corrections
 from onnx2snn.emit.encoding import ENCODINGS
 from onnx2snn.emit.neuron import fits
 from onnx2snn.emit.readout import READOUTS, default_delay
@@ -65,7 +66,6 @@ from onnx2snn.plan import (
     ConversionConfig,
     ConversionPlan,
     Diagnostic,
-    LayerCorrection,
 )
 from onnx2snn.sites import Region, classify, find_sites, islands, refusals
 from onnx2snn.sites.input_range import input_range
@@ -523,26 +523,40 @@ def _make_plan(
         canonical, sites, config, calibration_data, preprocessing, diagnostics, progress
     )
     neurons, fixed = plan_neurons(sites, statistics, config, diagnostics)
-    corrections: tuple[LayerCorrection, ...] = ()
-    if walks(config):
-        dataset = _walkable(canonical, config, calibration_data, preprocessing)
-        segments = find_segments(canonical, sites, config.keep_analog)
-        found = calibrate_layers(segments, neurons, dataset, config, diagnostics, progress)
-        neurons, corrections, fixed = found.neurons, found.corrections, True
     plan = ConversionPlan(
         source_digest=canonical.source.digest,
         config=config,
         sites=sites,
         neurons=neurons,
         timesteps_fixed=fixed or encoding.fixes_timesteps,
-        diagnostics=tuple(diagnostics),
-        corrections=corrections,
     )
+    if walks(config):
+        dataset = _walkable(canonical, config, calibration_data, preprocessing)
+        plan = _calibrated(canonical, plan, dataset, diagnostics, progress)
+    return replace(plan, diagnostics=tuple(diagnostics))
+
+
+def _calibrated(
+    canonical: CanonicalGraph,
+    plan: ConversionPlan,
+    dataset: Dataset,
+    diagnostics: list[Diagnostic],
+    progress: Progress | None,
+) -> ConversionPlan:
+    """The plan with all stages that act layer by layer."""
+    config = plan.config
+    encoders, coded = coded_inputs(canonical, plan)
+    segments = find_segments(canonical, plan.sites, config.keep_analog, coded)
+    walk = partial(
+        calibrate_layers, segments, dataset=dataset, progress=progress, encoders=encoders
+    )
+    found = walk(plan.neurons, config=config, diagnostics=diagnostics)
+    plan = replace(plan, neurons=found.neurons, corrections=found.corrections, timesteps_fixed=True)
     # Weights are rounded with thresholds in them, so those and the weights come first.
     later = replace(config, threshold=AUTO, weights="none")
     if config.weight_bits and walks(later):
         rounded = rounded_corrections(canonical, plan).values()
-        found = calibrate_layers(segments, neurons, dataset, later, [], progress, rounded)
+        found = walk(plan.neurons, config=later, diagnostics=[], corrections=rounded)
         plan = replace(plan, neurons=found.neurons)
     return plan
 
