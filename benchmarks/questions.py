@@ -220,6 +220,7 @@ QUESTIONS = (
         ),
         MLPERF_INT8,
         (16, 32, 64, 127),
+        calibration=256,
     ),
     Question(
         "Encodings",
