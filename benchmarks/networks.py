@@ -135,9 +135,7 @@ def _coverage(model: Path) -> list[str]:
     except Onnx2SnnError as error:
         return ["", "", "", error.what]
     operators = ", ".join(f"{count} {op}" for op, count in sorted(seen.source.operators.items()))
-    known = {name: count for name, count in seen.macs.items() if count is not None}
-    in_time = sum(count for name, count in known.items() if seen.regions[name] == "time")
-    share = in_time / sum(known.values()) if known else None
+    share = seen.workload.share_in_time
     remarks = "; ".join(d.what for d in seen.diagnostics if d.severity != "info")
     shown = "" if share is None else f"{100 * share:.1f} %"
     return [", ".join(seen.source.dialects), operators, shown, remarks]

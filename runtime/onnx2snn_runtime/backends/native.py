@@ -11,6 +11,11 @@ from onnx2snn_runtime.native.library import usable_library
 CPU = "CPUExecutionProvider"
 
 
+def has_kernels(options: BackendOptions) -> bool:
+    """Whether there are compiled kernels here that these options let a session use."""
+    return set(options.providers) <= {CPU} and usable_library() is not None
+
+
 @BACKENDS.register("native")
 def load(model: onnx.ModelProto, options: BackendOptions) -> StockExecutable:
     """The model in an onnxruntime session that prefers the kernels.
@@ -19,5 +24,5 @@ def load(model: onnx.ModelProto, options: BackendOptions) -> StockExecutable:
     (the log says so), or where a provider other than the CPU's is asked for, since the kernels
     would take its tensors back to the CPU.
     """
-    kernels = usable_library() if set(options.providers) <= {CPU} else None
+    kernels = usable_library() if has_kernels(options) else None
     return StockExecutable(model, options, kernels)
