@@ -135,6 +135,7 @@ QUESTIONS = (
             "… with bias and potential": {**MMSE, "bias": "calibrate", "v_init": "calibrate"},
             "… with weights by descent (WC)": {**MMSE, "weights": "calibrate-sgd"},
             "… with weights by regression": {**MMSE, "weights": "calibrate-ls"},
+            "… with search of thresholds": {**MMSE, "threshold": "search"},
             "… with potential and weights by descent": {
                 **MMSE,
                 "v_init": "calibrate",
@@ -173,14 +174,17 @@ QUESTIONS = (
             "mmse, if": MMSE,
             "mmse, asg": {**MMSE, "neuron": "asg"},
             "ctt, if": {**MMSE, "threshold": "ctt"},
-            "search, if": {**MMSE, "threshold": "search"},
+            "mmse, if, zero potential": {**MMSE, "v_init": "zero"},
+            "ctt, if, zero potential": {**MMSE, "threshold": "ctt", "v_init": "zero"},
             "mmse, signed-if": {**MMSE, "neuron": "signed-if"},
         },
         (
             Claim("mmse, asg", "mmse, if", 8, 15),
             Claim("ctt, if", "mmse, if", 8, 5),
+            Claim("ctt, if, zero potential", "mmse, if, zero potential", 8, 5),
             Claim("mmse, signed-if", "mmse, if", 8, 0),
         ),
+        samples=1000,
     ),
     Question(
         "Expansion of the input on channels",

@@ -239,7 +239,11 @@ def _matrix(constants: list[np.ndarray], attributes: dict[str, Any]) -> nn.Modul
 
 def _neurons(constants: list[np.ndarray], attributes: dict[str, Any]) -> nn.Module:
     theta, start = (float(values.reshape(-1)[0]) for values in constants[:2])
-    if constants[0].size != 1 or start != np.float32(theta) / 2 or attributes["reset"] != "subtract":
+    if (
+        constants[0].size != 1
+        or start != np.float32(theta) / 2
+        or attributes["reset"] != "subtract"
+    ):
         raise ValueError("SpikingJelly's neurons take one threshold, and half of it to start with")
     return neuron.HalfThresholdIFNode(v_threshold=theta)
 
