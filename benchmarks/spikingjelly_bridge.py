@@ -18,6 +18,8 @@ import onnx
 from onnx import helper, numpy_helper
 
 PEER = Path(__file__).with_name("spikingjelly_peer.py")
+#: No progress bars, no log of what goes well.
+QUIET = {"TQDM_DISABLE": "1", "LOGURU_LEVEL": "WARNING"}
 
 
 def write_network(model: onnx.ModelProto, path: Path) -> None:
@@ -54,7 +56,7 @@ class Peer:
     """The other process: one call, one answer."""
 
     def __init__(self, python: str, threads: int) -> None:
-        environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": ""}
+        environment = {**os.environ, **QUIET, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": ""}
         self._process = subprocess.Popen(
             [python, str(PEER), str(threads)],
             stdin=subprocess.PIPE,
