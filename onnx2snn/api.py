@@ -52,8 +52,11 @@ from onnx2snn.methods import (
     POTENTIALS,
     RECIPES,
     THRESHOLDS,
+    TUNINGS,
     WEIGHTS,
+    calibrate,
     calibrate_layers,
+    calibrates,
     plan_neurons,
     sites_without_threshold,
     walks,
@@ -200,6 +203,7 @@ def convert(
     v_init: str | None = None,
     bias: str | None = None,
     weights: str | None = None,
+    tuning: str | None = None,
     neuron: str | None = None,
     encoding: str | None = None,
     reset: str | None = None,
@@ -240,6 +244,8 @@ def convert(
             data "calibrate", "ic-weights", "ic-data", "ic-compensated".
         bias: "none" (default), "shift", or with calibration data "calibrate".
         weights: "none" (default), or with calibration data "calibrate-ls", "calibrate-sgd".
+        tuning: "none" (default), or with calibration data "distill": all layers together, after
+            they were calibrated one by one; on samples that were held out the best is kept.
         neuron: neuron model of activations: "if" (default), "signed-if" (takes spikes back), "asg"
             (evenly spread spikes, a layer waits for the window of the one before); of recipe
             gao2023 "ca-lif", and for comparison "ca-lif-unrounded" and "lif".
@@ -282,6 +288,7 @@ def convert(
         "v_init": v_init,
         "bias": bias,
         "weights": weights,
+        "tuning": tuning,
         "neuron": neuron,
         "encoding": encoding,
         "reset": reset,
@@ -504,11 +511,11 @@ def _make_plan(
     )
     neurons, fixed = plan_neurons(sites, statistics, config, diagnostics)
     corrections: tuple[LayerCorrection, ...] = ()
-    if walks(config):
+    if calibrates(config):
         dataset = _walkable(canonical, config, calibration_data, preprocessing)
         segments = find_segments(canonical, sites, config.keep_analog)
-        found = calibrate_layers(segments, neurons, dataset, config, diagnostics, progress)
-        neurons, corrections, fixed = found.neurons, found.corrections, True
+        whole = calibrate(segments, neurons, dataset, config, diagnostics, progress)
+        neurons, corrections, fixed = whole.neurons, whole.corrections, True
     plan = ConversionPlan(
         source_digest=canonical.source.digest,
         config=config,
@@ -572,8 +579,9 @@ def _walkable(
     """
     if calibration_data is None:
         raise CalibrationError(
-            f"threshold '{config.threshold}', v_init '{config.v_init}', bias '{config.bias}' and "
-            f"weights '{config.weights}' together need calibration data",
+            f"threshold '{config.threshold}', v_init '{config.v_init}', bias '{config.bias}', "
+            f"weights '{config.weights}' and tuning '{config.tuning}' together need calibration "
+            "data",
             remedy="pass --calibration-data, or convert with recipe auto",
         )
     return _dataset(canonical, canonical.to_model(), config, calibration_data, preprocessing)
@@ -733,6 +741,7 @@ def _check_config(config: ConversionConfig) -> None:
     BIASES.get(config.bias)
     ENCODINGS.get(config.encoding)
     WEIGHTS.get(config.weights)
+    TUNINGS.get(config.tuning)
 
 
 def _verify(model: onnx.ModelProto) -> None:
