@@ -16,6 +16,7 @@ from onnx2snn.calibration import open_dataset
 from onnx2snn.errors import Onnx2SnnError
 from onnx2snn.evaluation import evaluate
 from onnx2snn.frontend.runnable import runnable
+from onnx2snn.methods import RECIPES
 from onnx2snn_runtime import SpikingSession
 
 #: Small batches stay in the processor's cache: twice as fast as large ones, for ResNet-20.
@@ -104,12 +105,14 @@ def _measure(row: Row, timesteps: int) -> list[Record]:
 
 def _convert(row: Row, timesteps: int) -> tuple[ConversionResult, float]:
     """The conversion and its CPU seconds."""
+    recipe = RECIPES.get(row.options.get("recipe", "auto"))
+    calibrates = not recipe.emission or "quantize" in row.options
     before = os.times()
     result = convert(
         row.network.model,
         timesteps,
-        calibration_data=row.network.calibration,
-        preprocessing=row.network.preprocessing,
+        calibration_data=row.network.calibration if calibrates else None,
+        preprocessing=row.network.preprocessing if calibrates else None,
         **row.options,
     )
     after = os.times()

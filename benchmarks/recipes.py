@@ -10,22 +10,21 @@ conversion, of all threads together.
 from __future__ import annotations
 
 import argparse
-import tempfile
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from cells import Row, fill
-from common import DATA, OWN_MNIST, RESNET20, RESULTS, Network, publish
+from common import DATA, MADE, OWN_MNIST, RESNET20, RESULTS, Network, publish
 from imagenet import archives, imagenet
 from networks import NETWORKS
+from quantize import quantized
 from questions import DIGITS, FAMILIES, QUESTIONS, Question
 from recipe_tables import answers, lost_tables
 from records import Records, circumstances_of
 
 from onnx2snn.methods import RECIPES
 
-STEPS = (8, 4, 16, 2, 32, 1, 64, 127, 128)
+STEPS = (8, 4, 16, 2, 32, 1, 64, 128)
 PARTS = {"families": (FAMILIES,), "mnist": (DIGITS,), "recipes": (), "ablations": QUESTIONS}
 #: Names of networks and how many test images are enough for a table.
 MEASURED = {
@@ -79,7 +78,7 @@ def _recipes(network: Network) -> Iterable[tuple[str, dict[str, Any], tuple[int,
         if recipe.is_exact:
             continue
         most = max(STEPS) if recipe.name in FREE else LONGEST
-        steps = tuple(sorted(t for t in STEPS if t <= most and t != 127))
+        steps = tuple(sorted(t for t in STEPS if t <= most))
         quantized = network.model.stem.endswith(QUANTIZED)
         if recipe.emission and not quantized:
             yield (
@@ -94,13 +93,13 @@ def _recipes(network: Network) -> Iterable[tuple[str, dict[str, Any], tuple[int,
             yield recipe.name, {"recipe": recipe.name}, steps
 
 
-def listed_networks(folder: Path) -> list[tuple[Network, int]]:
-    """All networks, and numbers of test images; ImageNet's are looked for in the folder."""
+def listed_networks() -> list[tuple[Network, int]]:
+    """All networks, and numbers of test images."""
     known = {name: (data, preprocessing) for name, data, preprocessing in NETWORKS}
     found = []
     for name, (title, samples) in MEASURED.items():
         data, preprocessing = known[name]
-        test, calibration = data or archives(folder)
+        test, calibration = data or archives(MADE)
         model = DATA / "models" / f"{name}.onnx"
         found.append((Network(title, model, test, calibration, preprocessing), samples))
     found.insert(1, (OWN_MNIST, 2000))
@@ -118,19 +117,27 @@ def main() -> None:
     parser.add_argument("--again", action="store_true", help="measure known cells anew")
     arguments = parser.parse_args()
     records = Records(RESULTS / "recipes.jsonl")
-    with tempfile.TemporaryDirectory() as folder:
-        networks = listed_networks(Path(folder))
-        rows = [
-            row
-            for part in arguments.part
-            for row in rows_of(part, networks, arguments.samples)
-            if any(word in row.label for word in arguments.only)
-            and arguments.network in row.network.model.stem
-        ]
-        if any(row.network.test.parent == Path(folder) for row in rows):
-            imagenet(Path(folder))
-        fill(rows, arguments.steps, records, again=arguments.again)
-        _publish(networks, records, arguments.samples)
+    networks = listed_networks()
+    rows = [
+        row
+        for part in arguments.part
+        for row in rows_of(part, networks, arguments.samples)
+        if any(word in row.label for word in arguments.only)
+        and arguments.network in row.network.model.stem
+    ]
+    _prepare(rows)
+    fill(rows, arguments.steps, records, again=arguments.again)
+    _publish(networks, records, arguments.samples)
+
+
+def _prepare(rows: Iterable[Row]) -> None:
+    """Make what rows need and is not there yet."""
+    MADE.mkdir(exist_ok=True)
+    for row in rows:
+        if row.network.test.parent == MADE and not row.network.test.exists():
+            imagenet(MADE)
+        if row.network.model.parent == MADE and not row.network.model.exists():
+            quantized(RESNET20, row.network.model)
 
 
 def _publish(networks: list[tuple[Network, int]], records: Records, samples: int | None) -> None:
