@@ -30,6 +30,7 @@ from timed_networks import FEW_IMAGES, Forms, Network, activity, random_vgg, tra
 
 from onnx2snn.evaluation.timing import SourceTask, best_source
 from onnx2snn_runtime.backend import BackendOptions
+from onnx2snn_runtime.backends.native import has_kernels
 
 SHORT, LONG = 8, 32
 #: Operators that take less than this share are not shown.
@@ -189,6 +190,8 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=5)
     arguments = parser.parse_args()
     python, n = arguments.spikingjelly_python, arguments.repetitions
+    if not has_kernels(BackendOptions()):
+        parser.error("there are no compiled kernels in this installation")
     load, results, profiles = os.getloadavg()[0], [], []
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
