@@ -26,9 +26,10 @@ from onnx2snn.calibration import (
 from onnx2snn.calibration.dataset import DataSource
 from onnx2snn.calibration.ranges import tensor_ranges
 from onnx2snn.canonical import CanonicalGraph, SourceInfo
-from onnx2snn.emit import emit
+from onnx2snn.emit import emit, rounded_corrections
 from onnx2snn.emit.encoding import ENCODINGS
 from onnx2snn.emit.neuron import fits
+from onnx2snn.emit.weight_bits import LEAST_WEIGHT_BITS, MOST_WEIGHT_BITS
 from onnx2snn.errors import (
     BackendError,
     CalibrationError,
@@ -67,7 +68,7 @@ from onnx2snn.plan import (
 )
 from onnx2snn.sites import Region, classify, find_sites, islands, refusals
 from onnx2snn.sites.input_range import input_range
-from onnx2snn.sites.operations import multiply_accumulates
+from onnx2snn.sites.operations import Workload, multiply_accumulates
 from onnx2snn.sites.segments import find_segments
 from onnx2snn_runtime.session import TensorInfo, tensor_info
 
@@ -120,6 +121,11 @@ class Inspection:
     def convertible(self) -> bool:
         """Whether nothing stands in the way."""
         return not any(d.severity == "error" for d in self.diagnostics)
+
+    @property
+    def workload(self) -> Workload:
+        """Multiply-accumulates for one sample, and where they happen."""
+        return Workload.of(self.macs, self.regions)
 
 
 @dataclass(frozen=True)
@@ -198,6 +204,7 @@ def convert(
     encoding: str | None = None,
     reset: str | None = None,
     avgpool: str | None = None,
+    weight_bits: int | None = None,
     keep_analog: Sequence[str] = (),
     calibration_data: DataSource | None = None,
     preprocessing: Preprocessing | None = None,
@@ -242,6 +249,10 @@ def convert(
         reset: "subtract" the threshold (default), or to "zero".
         avgpool: "spiking" (default) gives average pools neurons of their own; "linear" keeps them
             as synapses, which is exact and usually more accurate.
+        weight_bits: round the weights of the spiking network to so many bits, 4 to 8, with a scale
+            for each output channel; by default they are float32. Biases and potentials that are
+            calibrated see the rounded weights. Weights that are integers times one scale already
+            keep their integers.
         keep_analog: names of nodes that stay as they are, on means over the window.
         calibration_data: path of an .npz, an array, or arrays by input name.
         preprocessing: of the calibration data.
@@ -276,6 +287,7 @@ def convert(
         "reset": reset,
         "avgpool": avgpool,
         "arithmetic": arithmetic,
+        "weight_bits": weight_bits,
     }
     given = {name: value for name, value in stages.items() if value is not None}
     if plan is None:
@@ -338,10 +350,10 @@ def _configure(
     if fixed["quantize"] and not chosen.emission:
         idle.append("quantize")
     if idle:
-        raise ConfigError(
-            f"recipe {recipe} takes no {', '.join(idle)}",
-            remedy="leave it out" if chosen.emission else "it belongs to the exact recipes",
-        )
+        remedy = "leave it out" if chosen.emission else "it belongs to the exact recipes"
+        if "weight_bits" in idle:
+            remedy += "; the weights stay the integers that they are"
+        raise ConfigError(f"recipe {recipe} takes no {', '.join(idle)}", remedy=remedy)
     stages = chosen.chosen(given, timesteps=fixed["timesteps"], has_data=has_data)
     config = ConversionConfig(recipe=recipe, **stages, **fixed)
     config = replace(config, percentile=float(config.percentile))
@@ -497,7 +509,7 @@ def _make_plan(
         segments = find_segments(canonical, sites, config.keep_analog)
         found = calibrate_layers(segments, neurons, dataset, config, diagnostics, progress)
         neurons, corrections, fixed = found.neurons, found.corrections, True
-    return ConversionPlan(
+    plan = ConversionPlan(
         source_digest=canonical.source.digest,
         config=config,
         sites=sites,
@@ -506,6 +518,13 @@ def _make_plan(
         diagnostics=tuple(diagnostics),
         corrections=corrections,
     )
+    # Weights are rounded with thresholds in them, so those and the weights come first.
+    later = replace(config, threshold=AUTO, weights="none")
+    if config.weight_bits and walks(later):
+        rounded = rounded_corrections(canonical, plan).values()
+        found = calibrate_layers(segments, neurons, dataset, later, [], progress, rounded)
+        plan = replace(plan, neurons=found.neurons)
+    return plan
 
 
 def _coded_range(
@@ -685,6 +704,7 @@ def _check_config(config: ConversionConfig) -> None:
         ("samples", 1, inf),
         ("seed", 0, inf),
         ("quantize", LEAST_BITS if config.quantize else 0, MOST_BITS),
+        ("weight_bits", LEAST_WEIGHT_BITS if config.weight_bits else 0, MOST_WEIGHT_BITS),
     ):
         value = getattr(config, name)
         if not isinstance(value, Integral) or not least <= int(value) <= most:

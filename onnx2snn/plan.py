@@ -82,6 +82,7 @@ class ConversionConfig:
         bias: a bias method.
         weights: a weight method.
         encoding: how the input enters time: "direct", "rate", "isi", "poisson" or "ice".
+        weight_bits: bits of the weights of the spiking network; 0 for float32.
     """
 
     timesteps: int = 8
@@ -102,6 +103,7 @@ class ConversionConfig:
     bias: str = "none"
     weights: str = "none"
     encoding: str = "direct"
+    weight_bits: int = 0
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import click
 from onnx2snn import api
 from onnx2snn.cli.options import Whole
 from onnx2snn.emit.encoding import ENCODINGS
+from onnx2snn.emit.weight_bits import LEAST_WEIGHT_BITS, MOST_WEIGHT_BITS
 from onnx2snn.methods import BIASES, POTENTIALS, RECIPES, THRESHOLDS, WEIGHTS
 from onnx2snn.plan import ConversionConfig
 
@@ -62,6 +63,14 @@ def stage_options(function: F) -> F:
             "avgpool",
             click.Choice(api.CHOICES["avgpool"]),
             "Average pools with neurons of their own, or kept as synapses.",
+        ),
+        click.option(
+            "--weight-bits",
+            type=Whole(LEAST_WEIGHT_BITS, MOST_WEIGHT_BITS),
+            default=None,
+            metavar="BITS",
+            help="Round weights to so many bits, 4 to 8, a scale for each output channel.  "
+            "[default: float32]",
         ),
     ]
     for option in reversed(options):

@@ -17,8 +17,9 @@ from onnx2snn.emit.corrections import apply_corrections, insert_biases
 from onnx2snn.emit.encoding import insert_encoders
 from onnx2snn.emit.neuron import replace_sites
 from onnx2snn.emit.state import Emission
+from onnx2snn.emit.weight_bits import round_weights, rounded_layers, weights_of
 from onnx2snn.errors import PlanError
-from onnx2snn.plan import SCHEMA_VERSION, ConversionPlan, Diagnostic
+from onnx2snn.plan import SCHEMA_VERSION, ConversionPlan, Diagnostic, LayerCorrection
 from onnx2snn.sites import classify
 from onnx2snn_runtime.opspec import DOMAIN, DOMAIN_VERSION, functions_for
 from onnx2snn_runtime.time_axis import TIMESTEPS
@@ -35,6 +36,27 @@ def emit(
         PlanError: the plan does not belong to this network.
         UnsupportedModelError: a pool cannot spike.
     """
+    emission = _written(canonical, plan)
+    if plan.config.weight_bits:
+        round_weights(emission)
+    model = assemble(emission, canonical)
+    return model, tuple(emission.diagnostics)
+
+
+def rounded_corrections(
+    canonical: CanonicalGraph, plan: ConversionPlan
+) -> dict[str, LayerCorrection]:
+    """Corrections as the plan's ``weight_bits`` round them, by layer, for calibration to see.
+
+    Raises:
+        PlanError, UnsupportedModelError: as :func:`emit`.
+    """
+    before = weights_of(canonical.graph) | {c.layer: c.weight for c in plan.corrections}
+    return rounded_layers(before, plan.corrections, _written(canonical, plan))
+
+
+def _written(canonical: CanonicalGraph, plan: ConversionPlan) -> Emission:
+    """The finished spiking graph, weights as float32."""
     _check_plan(canonical, plan)
     graph = canonical.graph.copy()
     graph.import_domains = list(graph.import_domains)  # shared otherwise, and export adds ours
@@ -50,8 +72,7 @@ def emit(
     insert_boundaries(emission)
     push_amplitudes(emission)
     graph.cleanup().toposort()
-    model = assemble(emission, canonical)
-    return model, tuple(emission.diagnostics)
+    return emission
 
 
 def tool_version() -> str:

@@ -7,7 +7,7 @@ the potential of every neuron last. Results that are no spikes have weights only
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -71,6 +71,7 @@ def calibrate_layers(
     config: ConversionConfig,
     diagnostics: list[Diagnostic],
     progress: Progress | None = None,
+    corrections: Iterable[LayerCorrection] = (),
 ) -> Layerwise:
     """Refine thresholds, potentials, biases and weights on the spikes that really arrive.
 
@@ -81,6 +82,7 @@ def calibrate_layers(
         config: which stages.
         diagnostics: what the user should know.
         progress: called with the layer's name and error.
+        corrections: of layers, made before.
 
     Raises:
         ConfigError: the neuron model has no simulation here.
@@ -94,6 +96,7 @@ def calibrate_layers(
     inputs = _within_budget(segments, inputs, steps, diagnostics)
     by_site = {n.site: n for n in neurons}
     walk = Walk(segments, inputs, config.timesteps, steps)
+    walk.corrections.update({c.layer: Corrected(c.weight, c.bias) for c in corrections})
     twins = _twins(segments, inputs, by_site, config)
     settled: dict[str, NeuronPlan] = {}
     errors: dict[str, float] = {}

@@ -14,6 +14,11 @@ CPU = "CPUExecutionProvider"
 TILED = "amx"
 
 
+def has_kernels(options: BackendOptions) -> bool:
+    """Whether there are compiled kernels here that these options let a session use."""
+    return set(options.providers) <= {CPU} and usable_library() is not None
+
+
 @BACKENDS.register("native")
 def load(model: onnx.ModelProto, options: BackendOptions) -> StockExecutable:
     """The model in an onnxruntime session that prefers the kernels.
@@ -22,7 +27,7 @@ def load(model: onnx.ModelProto, options: BackendOptions) -> StockExecutable:
     (the log says so), or where a provider other than the CPU's is asked for, since the kernels
     would take its tensors back to the CPU. Layers of integer weights run packed.
     """
-    kernels = usable_library() if set(options.providers) <= {CPU} else None
+    kernels = usable_library() if has_kernels(options) else None
     if kernels:
         tiles = instructions(kernels) == TILED
         model = with_packed_spikes(model, threads=options.threads, tiles=tiles)

@@ -117,3 +117,15 @@ def test_options_reach_onnxruntime(network, monkeypatch):
     monkeypatch.setattr(onnxruntime, "InferenceSession", record)
     load(network(), threads=3)
     assert told == [(3, ["CPUExecutionProvider"])]
+
+
+@with_kernels
+def test_has_kernels():
+    """On the CPU alone."""
+    assert native.has_kernels(BackendOptions())
+    assert not native.has_kernels(BackendOptions(("CUDAExecutionProvider", native.CPU)))
+
+
+def test_has_no_kernels(monkeypatch):
+    monkeypatch.setattr(native, "usable_library", lambda: None)
+    assert not native.has_kernels(BackendOptions())

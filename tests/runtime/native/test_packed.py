@@ -168,7 +168,9 @@ def convolutions(draw, T=st.integers(1, 9), N=st.integers(0, 3)):
     dilations = [draw(st.integers(1, 2)) for _ in sizes]
     strides = [draw(st.integers(1, 2)) for _ in sizes]
     reach = [d * (k - 1) + 1 for k, d in zip(kernel, dilations, strict=True)]
-    pads = [draw(st.integers(max(0, r - n), max(2, r - n))) for r, n in zip(reach, sizes, strict=True)]
+    pads = [
+        draw(st.integers(max(0, r - n), max(2, r - n))) for r, n in zip(reach, sizes, strict=True)
+    ]
     ends = [draw(st.integers(0, 2)) for _ in sizes]
     geometry = {"strides": strides, "dilations": dilations, "pads": [*pads, *ends]}
     currents = b.conv(spikes, "c1", first, second, kernel, groups, draw(st.booleans()), **geometry)
