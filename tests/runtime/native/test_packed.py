@@ -130,10 +130,11 @@ class Example:
 
 
 KINDS = st.sampled_from(["subtract", "zero", "signed"])
+STEPS, SAMPLES = st.integers(1, 9), st.integers(0, 3)
 
 
 @st.composite
-def convolutions(draw, T=st.integers(1, 9), N=st.integers(0, 3)):
+def convolutions(draw, T=STEPS, N=SAMPLES):
     """Two convolutions, perhaps a pool between, perhaps a shortcut around the second one."""
     rank = draw(st.sampled_from([4, 4, 3]))
     spatial = rank - 2
@@ -200,7 +201,7 @@ def convolutions(draw, T=st.integers(1, 9), N=st.integers(0, 3)):
 
 
 @st.composite
-def perceptrons(draw, T=st.integers(1, 9), N=st.integers(0, 3)):
+def perceptrons(draw, T=STEPS, N=SAMPLES):
     """Spikes of an image or a vector, flattened; two matrices."""
     samples, steps = draw(N), draw(T)
     kinds = [draw(KINDS) for _ in range(2)]
