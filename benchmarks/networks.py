@@ -9,11 +9,9 @@ its reason.
 from __future__ import annotations
 
 import argparse
-import csv
 import tempfile
 from pathlib import Path
 
-import numpy as np
 from common import (
     CIFAR_TEST,
     CIFAR_TRAIN,
@@ -26,6 +24,7 @@ from common import (
     publish,
     table,
 )
+from imagenet import imagenet
 
 from onnx2snn import Preprocessing, convert, inspect
 from onnx2snn.calibration import open_dataset
@@ -33,11 +32,6 @@ from onnx2snn.errors import Onnx2SnnError
 from onnx2snn.evaluation import evaluate
 from onnx2snn.frontend.runnable import runnable
 from onnx2snn_runtime import SpikingSession
-
-try:
-    from PIL import Image
-except ImportError:
-    Image = None
 
 STEPS = 32
 #: Quick, so that all networks can be run; the recipes do better.
@@ -100,25 +94,6 @@ def _percent(share: float | None) -> str:
     return "" if share is None else f"{100 * share:.1f}"
 
 
-def imagenet(folder: Path) -> tuple[Path, Path] | None:
-    """The ImageNet sample as the MobileNet wants it; None without Pillow."""
-    if Image is None:
-        return None
-    images, labels = [], []
-    sample = DATA / "imagenet_sample"
-    with (sample / "labels.csv").open() as text:
-        for row in csv.DictReader(text):
-            image = Image.open(sample / row["file"]).convert("RGB")
-            side = round(min(image.size) * 0.875)
-            left, top = (image.width - side) // 2, (image.height - side) // 2
-            cut = image.crop((left, top, left + side, top + side))
-            images.append(np.asarray(cut.resize((128, 128), Image.Resampling.BILINEAR)))
-            labels.append(int(row["class_index"]) + 1)
-    target = folder / "imagenet.npz"
-    np.savez(target, images=np.stack(images), labels=np.array(labels))
-    return target, target
-
-
 def main() -> None:
     """All networks."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -160,9 +135,7 @@ def _coverage(model: Path) -> list[str]:
     except Onnx2SnnError as error:
         return ["", "", "", error.what]
     operators = ", ".join(f"{count} {op}" for op, count in sorted(seen.source.operators.items()))
-    known = {name: count for name, count in seen.macs.items() if count is not None}
-    in_time = sum(count for name, count in known.items() if seen.regions[name] == "time")
-    share = in_time / sum(known.values()) if known else None
+    share = seen.workload.share_in_time
     remarks = "; ".join(d.what for d in seen.diagnostics if d.severity != "info")
     shown = "" if share is None else f"{100 * share:.1f} %"
     return [", ".join(seen.source.dialects), operators, shown, remarks]

@@ -132,6 +132,19 @@ class Dataset:
         picked = np.sort(chosen if self.indices is None else self.indices[chosen])
         return replace(self, indices=picked)
 
+    def apart(self, samples: int, seed: int = 0) -> tuple[Dataset, Dataset]:
+        """Two data sets without a common sample: the rest, and ``samples`` drawn at random.
+
+        Of too few to be set apart, both are the whole.
+        """
+        if not 0 < samples < len(self):
+            return self, self
+        order = np.random.default_rng(seed).permutation(len(self))
+        picked = np.arange(len(self)) if self.indices is None else self.indices
+        chosen = (np.sort(picked[part]) for part in (order[samples:], order[:samples]))
+        rest, drawn = (replace(self, indices=indices) for indices in chosen)
+        return rest, drawn
+
     def label_batches(self, size: int) -> Iterator[Array]:
         """The labels, batch by batch, as int64; nothing without labels.
 

@@ -13,26 +13,28 @@ import numpy as np
 import numpy.typing as npt
 
 Array: TypeAlias = npt.NDArray[np.float32]
+Spikes: TypeAlias = npt.NDArray[np.int8]
 #: From currents [R, n, ...], threshold, initial potential (both broadcastable) and T to spikes.
-Simulate: TypeAlias = Callable[[Array, Array, Array, int], Array]
-#: One step in place: current, potential, threshold, sum of spikes before, spikes (written).
-Step: TypeAlias = Callable[[Array, Array, Array, Array, Array], None]
+Simulate: TypeAlias = Callable[[Array, Array, Array, int], "Spikes | Array"]
+#: One step in place: potential (with the step's current), threshold, sum of spikes before, spikes
+#: (written), and room for a row of numbers.
+Step: TypeAlias = Callable[[Array, Array, Spikes, Spikes, Array], None]
 
 #: Neurons simulated at once: their state and a row of currents stay in the processor's cache.
 CHUNK = 1 << 15
 
 
-def integrate_fire(currents: Array, theta: Array, v_init: Array, timesteps: int) -> Array:
+def integrate_fire(currents: Array, theta: Array, v_init: Array, timesteps: int) -> Spikes:
     """Plain neurons with soft reset: spikes 0 or 1."""
     return _in_chunks(currents, theta, v_init, _subtract)
 
 
-def hard_reset(currents: Array, theta: Array, v_init: Array, timesteps: int) -> Array:
+def hard_reset(currents: Array, theta: Array, v_init: Array, timesteps: int) -> Spikes:
     """Plain neurons whose potential a spike sets to zero."""
     return _in_chunks(currents, theta, v_init, _to_zero)
 
 
-def signed_integrate_fire(currents: Array, theta: Array, v_init: Array, timesteps: int) -> Array:
+def signed_integrate_fire(currents: Array, theta: Array, v_init: Array, timesteps: int) -> Spikes:
     """Neurons that take spikes back by −1 while the sum of their spikes is above zero."""
     return _in_chunks(currents, theta, v_init, _signed)
 
@@ -67,36 +69,41 @@ SIMULATIONS: dict[tuple[str, str], Simulate] = {
 AVERAGED = frozenset({"asg"})
 
 
-def _subtract(current: Array, v: Array, theta: Array, total: Array, out: Array) -> None:
-    np.add(v, current, out=v)
-    np.greater_equal(v, theta, out=out, casting="unsafe")
-    np.subtract(v, theta * out, out=v)
+def _subtract(v: Array, theta: Array, total: Spikes, out: Spikes, room: Array) -> None:
+    np.greater_equal(v, theta, out=out.view(np.bool_))
+    np.copyto(room, out)
+    np.multiply(room, theta, out=room)
+    np.subtract(v, room, out=v)
 
 
-def _to_zero(current: Array, v: Array, theta: Array, total: Array, out: Array) -> None:
-    np.add(v, current, out=v)
-    np.greater_equal(v, theta, out=out, casting="unsafe")
-    v[out > 0] = 0.0
+def _to_zero(v: Array, theta: Array, total: Spikes, out: Spikes, room: Array) -> None:
+    np.less(v, theta, out=out.view(np.bool_))
+    np.copyto(room, out)
+    np.multiply(v, room, out=v)
+    np.logical_not(out, out=out.view(np.bool_))
 
 
-def _signed(current: Array, v: Array, theta: Array, total: Array, out: Array) -> None:
-    np.add(v, current, out=v)
-    np.greater_equal(v, theta, out=out, casting="unsafe")
+def _signed(v: Array, theta: Array, total: Spikes, out: Spikes, room: Array) -> None:
+    np.greater_equal(v, theta, out=out.view(np.bool_))
     out -= (v < 0) & (total > 0)
     np.add(total, out, out=total)
-    np.subtract(v, theta * out, out=v)
+    np.copyto(room, out)
+    np.multiply(room, theta, out=room)
+    np.subtract(v, room, out=v)
 
 
-def _in_chunks(currents: Array, theta: Array, v_init: Array, step: Step) -> Array:
+def _in_chunks(currents: Array, theta: Array, v_init: Array, step: Step) -> Spikes:
     shape = currents.shape
     rows = currents.reshape(shape[0], -1)
     limits = np.broadcast_to(theta, shape[1:]).reshape(-1)
     starts = np.broadcast_to(v_init, shape[1:]).reshape(-1)
-    spikes = np.empty(rows.shape, dtype=np.float32)
+    spikes = np.empty(rows.shape, dtype=np.int8)
+    kind = np.min_scalar_type(-1 - len(rows))
     for low in range(0, rows.shape[1], CHUNK):
         part = slice(low, low + CHUNK)
         v, limit = starts[part].astype(np.float32), limits[part]
-        total = np.zeros_like(v)
+        total, room = np.zeros(v.shape, kind), np.empty_like(v)
         for current, out in zip(rows[:, part], spikes[:, part], strict=True):
-            step(current, v, limit, total, out)
+            np.add(v, current, out=v)
+            step(v, limit, total, out, room)
     return spikes.reshape(shape)

@@ -22,9 +22,12 @@ LARGEST = 2**26
 
 
 def synthetic_dataset(
-    infos: tuple[TensorInfo, ...], value_range: tuple[float, float], seed: int
+    infos: tuple[TensorInfo, ...],
+    value_range: tuple[float, float],
+    seed: int,
+    samples: int = SAMPLES,
 ) -> Dataset:
-    """Random samples for every input.
+    """So many random samples for every input.
 
     Raises:
         CalibrationError: an input has an element type or a size that cannot be made up.
@@ -34,19 +37,21 @@ def synthetic_dataset(
     for info in infos:
         shape = tuple(d if isinstance(d, int) else FREE_LENGTH for d in info.shape[1:])
         possible = info.shape and info.dtype.kind in "fui" and min(shape, default=1) > 0
-        if not possible or prod(shape) * SAMPLES > LARGEST:
+        if not possible or prod(shape) * samples > LARGEST:
             raise CalibrationError(
                 f"no synthetic data can be made for input '{info.name}'",
                 remedy="pass calibration data",
             )
-        inputs[info.name] = MemoryRows(_smooth(rng, shape, value_range).astype(info.dtype))
+        inputs[info.name] = MemoryRows(
+            _smooth(rng, (samples, *shape), value_range).astype(info.dtype)
+        )
     return Dataset(inputs, {i.name: i for i in infos}, name="synthetic inputs", synthetic=True)
 
 
 def _smooth(
     rng: np.random.Generator, shape: tuple[int, ...], value_range: tuple[float, float]
 ) -> Array:
-    noise = rng.standard_normal((SAMPLES, *shape))
+    noise = rng.standard_normal(shape)
     axes = tuple(range(2, noise.ndim))
     if axes:
         grids = np.meshgrid(*(np.fft.fftfreq(noise.shape[a]) for a in axes), indexing="ij")
@@ -57,6 +62,6 @@ def _smooth(
     spread = noise.std(axis=inner, keepdims=True)
     noise = (noise - noise.mean(axis=inner, keepdims=True)) / np.where(spread > 0, spread, 1)
     # Brightness differs from sample to sample as well.
-    noise += rng.standard_normal((SAMPLES,) + (1,) * len(shape)) / 2
+    noise += rng.standard_normal((len(noise),) + (1,) * len(inner)) / 2
     low, high = value_range
     return np.asarray(np.clip((low + high) / 2 + noise * (high - low) / 4, low, high))

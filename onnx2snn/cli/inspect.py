@@ -58,30 +58,26 @@ def _print(found: api.Inspection) -> None:
 
 
 def _operations(found: api.Inspection) -> dict[str, Any]:
-    """Multiply-accumulates for one sample, and where they happen."""
-    known = {name: count for name, count in found.macs.items() if count is not None}
-    timed = sum(count for name, count in known.items() if found.regions[name] == "time")
-    total = sum(known.values())
+    work = found.workload
     return {
-        "total": total,
-        "in_time": timed,
-        "analog": total - timed,
-        "share_in_time": timed / total if total else None,
-        "unknown": [name for name in found.macs if name not in known],
+        "total": work.total,
+        "in_time": work.in_time,
+        "analog": work.analog,
+        "share_in_time": work.share_in_time,
+        "unknown": list(work.unknown),
     }
 
 
 def _share(found: api.Inspection) -> str:
-    count = _operations(found)
-    if count["share_in_time"] is None:
+    work = found.workload
+    share = work.share_in_time
+    if share is None:
         return "operations: no layers with weights whose sizes are known"
     text = (
-        f"operations: {count['total']:,} multiply-accumulates for a sample, "
-        f"{count['share_in_time']:.1%} in time (spiking), {1 - count['share_in_time']:.1%} "
-        "analog (once for a window)"
+        f"operations: {work.total:,} multiply-accumulates for a sample, {share:.1%} in time "
+        f"(spiking), {1 - share:.1%} analog (once for a window)"
     )
-    unknown = len(count["unknown"])
-    return text + (f"; {unknown} layers are of unknown size" if unknown else "")
+    return text + (f"; {len(work.unknown)} layers are of unknown size" if work.unknown else "")
 
 
 def _fate(found: api.Inspection, name: str) -> str:

@@ -15,7 +15,7 @@ from onnx2snn.cli.output import error_line
 from onnx2snn.emit.assemble import tool_version
 from onnx2snn.errors import ConfigError, Onnx2SnnError
 
-VERBS = ("convert", "inspect", "recipes", "run", "evaluate", "verify", "demo")
+VERBS = ("convert", "inspect", "recipes", "run", "evaluate", "verify", "bench", "demo")
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 EXIT_CODES = """\b

@@ -18,6 +18,8 @@ from onnx2snn.files import check_target
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+BACKENDS = ("native", "stock", "reference")
+
 #: A file's name; what is wrong with the file, our own errors tell.
 FILE = click.Path(readable=False)
 
@@ -154,40 +156,56 @@ def sampling_options(default: int | None) -> Callable[[F], F]:
 
 
 def backend_options(function: F) -> F:
-    """--backend, --provider, --threads and --memory."""
+    """--backend, and :func:`resource_options` with as many threads as onnxruntime likes."""
     return _apply(
         function,
         [
             click.option(
                 "--backend",
-                type=click.Choice(["auto", "native", "stock", "reference"]),
+                type=click.Choice(["auto", *BACKENDS]),
                 default="auto",
                 show_default=True,
                 help="native: compiled kernels in onnxruntime; stock: onnxruntime alone; "
                 "reference: NumPy, slow; auto: native, or stock where there are no kernels.",
             ),
-            click.option(
-                "--provider",
-                "providers",
-                multiple=True,
-                default=("CPUExecutionProvider",),
-                help="onnxruntime execution provider; may be repeated.",
-            ),
-            click.option(
-                "--threads",
-                type=Whole(0, 1024),
-                default=0,
-                help="Threads of one operator; 0 leaves it to onnxruntime.",
-            ),
-            click.option(
-                "--memory",
-                type=Bytes(),
-                default="1GiB",
-                show_default=True,
-                help="For the simulation, beside the loaded model: it is cut in samples and time.",
-            ),
+            resource_options(threads=0),
         ],
     )
+
+
+def resource_options(*, threads: int) -> Callable[[F], F]:
+    """--provider, --threads and --memory."""
+
+    def decorate(function: F) -> F:
+        return _apply(
+            function,
+            [
+                click.option(
+                    "--provider",
+                    "providers",
+                    multiple=True,
+                    default=("CPUExecutionProvider",),
+                    help="onnxruntime execution provider; may be repeated.",
+                ),
+                click.option(
+                    "--threads",
+                    type=Whole(0, 1024),
+                    default=threads,
+                    show_default=threads > 0,
+                    help="Threads of one operator; 0 leaves it to onnxruntime.",
+                ),
+                click.option(
+                    "--memory",
+                    type=Bytes(),
+                    default="1GiB",
+                    show_default=True,
+                    help="For the simulation, beside the loaded model: it is cut in samples and "
+                    "time.",
+                ),
+            ],
+        )
+
+    return decorate
 
 
 def json_option(function: F) -> F:

@@ -13,6 +13,7 @@ import onnx
 
 from onnx2snn.calibration import Dataset
 from onnx2snn.errors import BackendError, ConfigError, DataError, ModelFileError, naming
+from onnx2snn.evaluation.source_network import fixed_batch
 from onnx2snn_runtime import SpikingSession
 from onnx2snn_runtime.backend import BackendOptions
 from onnx2snn_runtime.backends.stock import StockExecutable
@@ -199,7 +200,7 @@ def _run_ann(
 ) -> tuple[Array | None, float | None]:
     if ann is None:
         return None, None
-    batch = _ann_batch(ann, dataset)
+    batch = fixed_batch(ann, dataset.infos) or ANN_BATCH
     executable = StockExecutable(ann, BackendOptions())
     name = ann.graph.output[0].name
     parts = []
@@ -211,19 +212,6 @@ def _run_ann(
         if progress:
             progress("source network", done, len(dataset))
     return np.concatenate(parts), time.perf_counter() - started
-
-
-def _ann_batch(ann: onnx.ModelProto, dataset: Dataset) -> int:
-    constants = {t.name for t in ann.graph.initializer}
-    inputs = [i for i in ann.graph.input if i.name not in constants]
-    if {i.name for i in inputs} != set(dataset.infos):
-        raise ModelFileError(
-            f"takes {', '.join(i.name for i in inputs)}, the spiking network takes "
-            f"{', '.join(dataset.infos)}",
-            remedy="give the network from which the spiking one was made",
-        )
-    first = inputs[0].type.tensor_type.shape.dim[:1]
-    return first[0].dim_value if first and first[0].dim_value > 0 else ANN_BATCH
 
 
 def _labels(dataset: Dataset) -> Array | None:

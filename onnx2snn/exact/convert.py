@@ -41,7 +41,9 @@ def convert_exactly(
         raise UnsupportedModelError(
             _first_reason(network),
             file=canonical.source.file,
-            remedy="quantize the network first, or convert with --quantize 8",
+            remedy="use a recipe without exact integers, such as auto"
+            if config.quantize
+            else "quantize the network first, or convert with --quantize 8",
         )
     said = [*canonical.diagnostics, *state.diagnostics]
     settled, largest = max(network.settled.values()), max(network.codes.values())

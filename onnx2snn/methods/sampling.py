@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from onnx2snn.methods.work import Array, Work
+
+Indices: TypeAlias = npt.NDArray[np.int64]
+
+#: Currents looked at together.
+AT_ONCE = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -23,6 +31,11 @@ class Sample:
     wanted: Array
     twin: Array | None
 
+    def parts(self) -> list[slice]:
+        """Neurons of every channel in parts that stay in the processor's cache."""
+        size = max(1, AT_ONCE // self.currents[:, :, 0].size)
+        return [slice(low, low + size) for low in range(0, self.wanted.shape[1], size)]
+
 
 def sample(work: Work, count: int) -> Sample:
     """About ``count`` places of every channel, the same for all channels."""
@@ -30,20 +43,19 @@ def sample(work: Work, count: int) -> Sample:
     share = count / len(work.wanted)
     kept: list[tuple[Array, Array, Array]] = []
     for part, current in work.currents():
-        flat = _channels(current, 2)
-        places = flat.shape[2]
-        wanted = min(places, max(1, round(share * current.shape[1])))
-        chosen = np.sort(rng.choice(places, wanted, replace=False))
-        goal = _channels(work.wanted[part], 1)
-        twin = goal if work.twin is None else _channels(work.twin[part], 1)
-        kept.append((flat[:, :, chosen], goal[:, chosen], twin[:, chosen]))
+        samples, places = current.shape[1], prod(current.shape[3:])
+        total = samples * places
+        chosen = rng.choice(total, min(total, max(1, round(share * samples))), replace=False)
+        at = np.divmod(np.sort(chosen), places)
+        goal = _drawn(work.wanted[part], at)
+        twin = goal if work.twin is None else _drawn(work.twin[part], at)
+        kept.append((np.stack([_drawn(row, at) for row in current]), goal, twin))
     currents, goals, twins = (np.concatenate(parts, axis=-1) for parts in zip(*kept, strict=True))
     return Sample(currents, goals, None if work.twin is None else twins)
 
 
-def _channels(values: Array, axis: int) -> Array:
-    """[..., C, all else]: the channel axis after the leading ones, the rest in a row."""
-    if values.ndim == axis:
-        return values.reshape(*values.shape[: axis - 1], 1, -1)
-    moved = np.moveaxis(values, axis, axis - 1)
-    return moved.reshape(*moved.shape[:axis], -1)
+def _drawn(values: Array, at: tuple[Indices, Indices]) -> Array:
+    """[C, M]: values [N, C, ...] of some samples at some places."""
+    channels = values.shape[1] if values.ndim > 1 else 1
+    chosen: Array = values.reshape(len(values), channels, -1)[at[0], :, at[1]]
+    return chosen.T

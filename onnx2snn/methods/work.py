@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from onnx2snn.calibration.populations import AVERAGED, SIMULATIONS, Simulate
-from onnx2snn.calibration.walker import Corrected, View
+from onnx2snn.calibration.populations import SIMULATIONS, Simulate
+from onnx2snn.calibration.walker import Corrected, View, rates
 from onnx2snn.plan import ActivationSite, NeuronPlan
 
 Array: TypeAlias = npt.NDArray[np.float32]
@@ -84,8 +84,9 @@ class Work:
         shift = np.full(1, -self.site.lower, dtype=np.float32)
         if self.neuron.bias is not None:
             shift = shift + self.neuron.bias
+        moved = shift.any()
         for part, current in self.view.currents(self.corrections):
-            yield part, current + shift
+            yield part, current + shift if moved else current
 
     @cached_property
     def outcome(self) -> Outcome:
@@ -94,11 +95,10 @@ class Work:
         drive = []
         for _, current in self.currents():
             out = self.simulate(current, self.threshold, self.neuron.v_init, self.timesteps)
-            spikes.append(out if self.neuron.neuron in AVERAGED else out.astype(np.int8))
+            spikes.append(out)
             drive.append(current.mean(axis=0))
         every = np.concatenate(spikes, axis=1)
-        rate: Array = every.mean(axis=0, dtype=np.float32)
-        return Outcome(every, rate, np.concatenate(drive))
+        return Outcome(every, rates(every), np.concatenate(drive))
 
     @cached_property
     def missing(self) -> Array:

@@ -10,11 +10,47 @@ One multiply-accumulate is one product added to a sum; biases and activations ar
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from math import prod
 
 import onnx_graphsurgeon as gs
 
 from onnx2snn.graphs import sample_shape
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Multiply-accumulates of a network for one sample.
+
+    Attributes:
+        total: of all layers whose size is known.
+        in_time: of those that run at every time step, once.
+        unknown: names of layers whose size is not known.
+    """
+
+    total: int
+    in_time: int
+    unknown: tuple[str, ...]
+
+    @classmethod
+    def of(cls, macs: Mapping[str, int | None], regions: Mapping[str, str]) -> Workload:
+        """Sum up what :func:`multiply_accumulates` found; ``regions`` says what is in "time"."""
+        known = {name: count for name, count in macs.items() if count is not None}
+        return cls(
+            sum(known.values()),
+            sum(count for name, count in known.items() if regions[name] == "time"),
+            tuple(name for name in macs if name not in known),
+        )
+
+    @property
+    def analog(self) -> int:
+        """Of layers that run once for a window."""
+        return self.total - self.in_time
+
+    @property
+    def share_in_time(self) -> float | None:
+        """``in_time`` of ``total``; None where nothing is known."""
+        return self.in_time / self.total if self.total else None
 
 
 def multiply_accumulates(graph: gs.Graph) -> Mapping[str, int | None]:

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from onnx2snn.calibration.walker import rates
 from onnx2snn.methods.base import THRESHOLDS, ThresholdMethod
 from onnx2snn.methods.sampling import sample
 from onnx2snn.methods.threshold import mmse
@@ -37,7 +38,7 @@ def refine(work: Work, config: ConversionConfig) -> Work:
     for _ in range(ROUNDS):
         wide = np.broadcast_to(theta, drawn.wanted.shape)
         spikes = work.simulate(drawn.currents, wide, wide * begin, work.timesteps)
-        gap = wanted - _mean(spikes.mean(axis=0), start)
+        gap = wanted - _mean(rates(spikes), start)
         better = np.abs(gap) < least
         best, least = np.where(better, theta, best), np.where(better, np.abs(gap), least)
         relative = np.clip(RATE * gap / np.maximum(wanted, 1e-6), -ROUND_LIMIT, ROUND_LIMIT)

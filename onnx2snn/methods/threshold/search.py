@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from onnx2snn.calibration.walker import rates
 from onnx2snn.methods.base import THRESHOLDS, ThresholdMethod
 from onnx2snn.methods.sampling import Sample, sample
 from onnx2snn.methods.threshold import mmse
@@ -40,17 +41,13 @@ class _Trials:
     error: Array
 
     def attempt(self, theta: Array, share: Array, push: Array) -> None:
-        shape = self.drawn.wanted.shape
-        currents = self.drawn.currents
-        extra = np.broadcast_to(theta * push / np.float32(self.work.timesteps), (shape[0], 1))
-        spikes = self.work.simulate(
-            currents + extra,
-            np.broadcast_to(theta, shape),
-            np.broadcast_to(theta * share, shape),
-            self.work.timesteps,
-        )
-        lost = self.drawn.wanted - spikes.mean(axis=0) * theta
-        error = np.square(lost).sum(axis=1, keepdims=True)
+        extra = theta * push / np.float32(self.work.timesteps)
+        error = np.zeros((len(self.drawn.wanted), 1), np.float32)
+        for part in self.drawn.parts():
+            currents = self.drawn.currents[:, :, part]
+            spikes = self.work.simulate(currents + extra, theta, theta * share, self.work.timesteps)
+            lost = self.drawn.wanted[:, part] - rates(spikes) * theta
+            error += np.square(lost).sum(axis=1, keepdims=True)
         if self.theta.shape != error.shape:
             error = error.sum(axis=0, keepdims=True)
         better = error < self.error

@@ -15,6 +15,10 @@ from onnx2snn_runtime.backend import BACKENDS, BackendOptions
 from onnx2snn_runtime.errors import BackendError
 from onnx2snn_runtime.opspec import DOMAIN, OPS, OpSpec
 
+#: The evaluator knows QuantizeLinear and DequantizeLinear from this opset on. Nothing that a file
+#: of opset 18 can hold changed its meaning in it.
+KNOWN_OPSET, LIFTED_OPSET = 19, 18
+
 
 def operator(spec: OpSpec) -> type[OpRun]:
     """The op as a class for ``ReferenceEvaluator(new_ops=...)``."""
@@ -36,6 +40,9 @@ class ReferenceExecutable:
         others = [f for f in model.functions if f.domain != DOMAIN]
         del bare.functions[:]
         bare.functions.extend(others)
+        for imported in bare.opset_import:
+            if imported.domain == "" and imported.version == LIFTED_OPSET:
+                imported.version = KNOWN_OPSET
         try:
             self._evaluator = ReferenceEvaluator(bare, new_ops=[operator(s) for s in OPS])
         except Exception as error:  # onnx raises several unrelated kinds here

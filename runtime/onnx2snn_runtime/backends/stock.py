@@ -15,6 +15,8 @@ from onnx2snn_runtime.errors import BackendError
 
 #: onnxruntime warns that `timesteps` can be overridden, which is its purpose; errors are raised.
 LOG_FATAL_ONLY = 4
+#: The value that asks onnxruntime 1.22 and later for float32 activations; older ones know no other.
+FLOAT32 = "1"
 
 
 class StockExecutable:
@@ -35,6 +37,8 @@ class StockExecutable:
         # Patterns reserve one block for all tensors of a run, beside what the arena holds already:
         # twice the memory from the second run on, for no gain in time.
         session_options.enable_mem_pattern = False
+        # Matrices of integers times a scale would be multiplied with activations rounded to 8 bits.
+        session_options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", FLOAT32)
         if custom_ops:
             session_options.register_custom_ops_library(str(custom_ops))
         try:

@@ -282,11 +282,6 @@ def test_unknown_simulations_are_refused(case):
     assert "if with reset zero" in str(error.value)
 
 
-def test_coded_inputs_are_told(case):
-    _, said = case.calibrate(config(bias="calibrate", encoding="rate"))
-    assert [(d.code, d.severity) for d in said] == [("CALIBRATED_WITHOUT_CODE", "warning")]
-
-
 def test_who_walks():
     assert not walks(ConversionConfig())
     assert not walks(ConversionConfig(bias="shift"))

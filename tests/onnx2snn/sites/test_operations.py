@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from onnx2snn.frontend import canonicalise
-from onnx2snn.sites.operations import multiply_accumulates
+from onnx2snn.sites.operations import Workload, multiply_accumulates
 
 LAYERS = {
     "Conv": lambda n, x: n.conv(x, (3, 2, 3, 2), strides=[2, 1], name="it"),
@@ -40,3 +40,16 @@ def test_of_unknown_size(new_net, op):
     net = new_net()
     y = net.conv(net.input(shape=("N", 2, "H", 6)), (2, 2, 3, 3), op=op, name="it")
     assert multiply_accumulates(canonicalise(net.model(y)).graph) == {"it": None}
+
+
+def test_the_workload_sums_what_is_known_and_names_what_is_not():
+    macs = {"first": 300, "second": 100, "lost": None}
+    regions = {"first": "time", "second": "analog", "lost": "time"}
+    work = Workload.of(macs, regions)
+    assert (work.total, work.in_time, work.analog) == (400, 300, 100)
+    assert work.share_in_time == 0.75
+    assert work.unknown == ("lost",)
+
+
+def test_a_network_without_layers_has_no_share():
+    assert Workload.of({}, {}).share_in_time is None

@@ -50,6 +50,7 @@ def test_other_providers_keep_the_bodies(network, monkeypatch):
     told = []
     monkeypatch.setattr(native, "StockExecutable", lambda *given: told.append(given[2]))
     monkeypatch.setattr(native, "usable_library", lambda: "the kernels")
+    monkeypatch.setattr(native, "instructions", lambda _: "avx2")
     load(network())
     load(network(), providers=("CUDAExecutionProvider", "CPUExecutionProvider"))
     assert told == ["the kernels", None]
@@ -116,3 +117,15 @@ def test_options_reach_onnxruntime(network, monkeypatch):
     monkeypatch.setattr(onnxruntime, "InferenceSession", record)
     load(network(), threads=3)
     assert told == [(3, ["CPUExecutionProvider"])]
+
+
+@with_kernels
+def test_has_kernels():
+    """On the CPU alone."""
+    assert native.has_kernels(BackendOptions())
+    assert not native.has_kernels(BackendOptions(("CUDAExecutionProvider", native.CPU)))
+
+
+def test_has_no_kernels(monkeypatch):
+    monkeypatch.setattr(native, "usable_library", lambda: None)
+    assert not native.has_kernels(BackendOptions())
