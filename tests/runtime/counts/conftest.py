@@ -110,10 +110,13 @@ class Random(Builder):
         return self.onnx("Add", [x, self.onnx("Mul", [spikes, scale])]), shape
 
     def averaged(self, x, shape):
-        """Averaging neurons whose potential begins anywhere below the threshold."""
+        """Averaging neurons whose potential begins anywhere, or between 0 and the threshold."""
         tail = [1] * (len(shape) - 1)
         theta = self.whole(1, 9, shape[0], *tail) if self.either() else 2 ** self.whole(0, 3, 1)
-        v_init = self.rng.integers(0, theta, theta.shape)
+        if self.either():
+            v_init = self.rng.integers(0, theta, theta.shape)
+        else:
+            v_init = self.whole(-12, 24, *(shape if self.either() else theta.shape))
         return self.spiking("AveragedIntegrateFire", [x, self.const(theta), self.const(v_init)])
 
     def pool(self, x, shape, op, **attributes):

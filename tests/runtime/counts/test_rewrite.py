@@ -185,9 +185,6 @@ def with_operator(net, op, *constants, **attributes):
 
 
 REFUSED = {
-    "potential below zero": (lambda n: n.model(small(n, v_init=(-1,))), "begins outside"),
-    "potential at theta": (lambda n: n.model(small(n, v_init=(2,))), "begins outside"),
-    "one potential of two": (lambda n: n.model(small(n, v_init=(0, 2))), "begins outside"),
     "last": (lambda n: n.model(small(n, mode="last")), "reads no sum"),
     "cumulative": (lambda n: n.model(small(n, cumulative=1)), "after every step"),
     "a state is an output": (leave_out_state, "is asked for"),

@@ -1,4 +1,4 @@
-"""Straight staircases: what is found is exact for every accumulator, and what is straight is found."""
+"""Straight staircases: what is found is exact for every accumulator; what is straight is found."""
 
 import numpy as np
 import pytest
