@@ -187,6 +187,7 @@ def with_operator(net, op, *constants, **attributes):
 REFUSED = {
     "last": (lambda n: n.model(small(n, mode="last")), "reads no sum"),
     "cumulative": (lambda n: n.model(small(n, cumulative=1)), "after every step"),
+    "delayed": (lambda n: n.model(small(n, delay=1)), "leaves steps out"),
     "a state is an output": (leave_out_state, "is asked for"),
     "unary": (lambda n: from_codes(n, "once", "sum", neurons="unary"), "no function of"),
     "two codes": (lambda n: from_codes(n, "averaged", "radix"), "speak otherwise"),
