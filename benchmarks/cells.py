@@ -63,7 +63,7 @@ def fill(rows: Sequence[Row], steps: Sequence[int], records: Records, *, again: 
             cell = key(row.network.model.stem, row.options, t, row.samples)
             if t not in row.steps or cell in done or (cell in records and not again):
                 continue
-            found = _measure(row, t)
+            found = _measure(row, t, sorted(set(row.steps) & set(steps)))
             records.add(found)
             done.update(r.key for r in found)
             for r in found:
@@ -71,8 +71,8 @@ def fill(rows: Sequence[Row], steps: Sequence[int], records: Records, *, again: 
                 print(f"{row.network.model.stem}: {row.label}, T = {r.timesteps}: {value}")
 
 
-def _measure(row: Row, timesteps: int) -> list[Record]:
-    """The cell at T; at every T of the row where the file is for any T."""
+def _measure(row: Row, timesteps: int, wanted: Sequence[int]) -> list[Record]:
+    """The cell at T; at every T that is wanted where the file is for any T."""
     base = {
         "network": row.network.model.stem,
         "options": dict(row.options),
@@ -82,7 +82,7 @@ def _measure(row: Row, timesteps: int) -> list[Record]:
     try:
         result, seconds = _convert(row, timesteps)
         session = SpikingSession(result.model, threads=1, memory=MEMORY)
-        told = [timesteps] if session.timesteps_fixed else sorted(row.steps)
+        told = [timesteps] if session.timesteps_fixed else wanted
         network = row.network
         test = open_dataset(network.test, session.inputs, network.preprocessing)
         measured = evaluate(

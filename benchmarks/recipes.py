@@ -29,13 +29,13 @@ PARTS = {"families": (FAMILIES,), "mnist": (DIGITS,), "recipes": (), "ablations"
 #: Names of networks and how many test images are enough for a table.
 MEASURED = {
     "akamaster_cifar10_resnet20": (RESNET20.name, 500),
-    "sinabs_mnist_cnn": ("MNIST CNN without biases, float", 2000),
-    "onnxzoo_mnist_cnn": ("MNIST CNN of the ONNX model zoo, float", 500),
-    "mlperftiny_cifar10_resnet8_bn_float": ("MLPerf Tiny ResNet-8, CIFAR-10, float", 500),
-    "mlperftiny_cifar10_resnet8_int8_qdq": ("MLPerf Tiny ResNet-8, CIFAR-10, int8 QDQ", 500),
-    "vgg16half_cifar10": ("VGG-16 at half width, CIFAR-10, float", 200),
-    "hls4ml_cifar10_rn08_w8a8pow2_qdq": ("hls4ml ResNet-8, CIFAR-10, 8-bit QDQ", 300),
-    "coral_imagenet_mobilenet_v1_0.25_128_quant_qdq": ("MobileNet 0.25, ImageNet, uint8 QDQ", 200),
+    "sinabs_mnist_cnn": ("MNIST CNN without biases, float", 1000),
+    "onnxzoo_mnist_cnn": ("MNIST CNN of the ONNX model zoo, float", 300),
+    "mlperftiny_cifar10_resnet8_bn_float": ("MLPerf Tiny ResNet-8, CIFAR-10, float", 200),
+    "mlperftiny_cifar10_resnet8_int8_qdq": ("MLPerf Tiny ResNet-8, CIFAR-10, int8 QDQ", 200),
+    "vgg16half_cifar10": ("VGG-16 at half width, CIFAR-10, float", 100),
+    "hls4ml_cifar10_rn08_w8a8pow2_qdq": ("hls4ml ResNet-8, CIFAR-10, 8-bit QDQ", 200),
+    "coral_imagenet_mobilenet_v1_0.25_128_quant_qdq": ("MobileNet 0.25, ImageNet, uint8 QDQ", 100),
 }
 QUANTIZED = ("int8_qdq", "pow2_qdq", "quant_qdq")
 #: Recipes that are measured up to 128 steps: one file serves all T, or needs that many.
@@ -81,14 +81,8 @@ def _recipes(network: Network) -> Iterable[tuple[str, dict[str, Any], tuple[int,
         steps = tuple(sorted(t for t in STEPS if t <= most))
         quantized = network.model.stem.endswith(QUANTIZED)
         if recipe.emission and not quantized:
-            yield (
-                f"{recipe.name}, quantized to 8 bits first",
-                {
-                    "recipe": recipe.name,
-                    "quantize": 8,
-                },
-                steps,
-            )
+            options = {"recipe": recipe.name, "quantize": 8}
+            yield f"{recipe.name}, quantized to 8 bits first", options, steps
         else:
             yield recipe.name, {"recipe": recipe.name}, steps
 

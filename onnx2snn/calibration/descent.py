@@ -15,7 +15,7 @@ from math import prod
 import numpy as np
 
 from onnx2snn.calibration.counts import Array, CountNetwork, Runnable
-from onnx2snn.calibration.gradients.backward import Backward
+from onnx2snn.calibration.gradients.backward import Backward, NoGradientError
 
 #: Put before a tensor's name: the source's value.
 WANTED = "wanted/"
@@ -31,7 +31,7 @@ class Descent:
         batch: samples at each call.
 
     Raises:
-        NoGradientError: an operator has no gradient.
+        NoGradientError: an operator has no gradient, or nothing that is compared varies.
     """
 
     def __init__(
@@ -39,6 +39,8 @@ class Descent:
     ) -> None:
         self._network, self._source = network, source
         self._units = _units(network, source, inputs, batch)
+        if not self._units:
+            raise NoGradientError("the source is the same for all samples")
         sample = {name: values[:batch] for name, values in inputs.items()}
         every = [name for node in network.nodes for name in node.output]
         shapes = {

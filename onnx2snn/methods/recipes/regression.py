@@ -16,7 +16,12 @@ STAGES = {
 
 #: Averaged neurons hear means only: spikes are never uneven, a search has nothing to find, and the
 #: network in counts is simple enough to be tuned as a whole.
-OF_AVERAGED = {"threshold": "mmse", "v_init": "half", "tuning": "distill"}
+OF_AVERAGED = {
+    "threshold": "mmse",
+    "v_init": "half",
+    "weights": "calibrate-cv",
+    "tuning": "distill",
+}
 
 RECIPES.register("regression")(
     Recipe(

@@ -22,7 +22,7 @@ from onnx2snn.methods.base import TUNINGS, Calibrated, Progress, TuningMethod
 from onnx2snn.plan import ConversionConfig
 from onnx2snn.segment import Segment
 
-EPOCHS, BATCH = 12, 16
+STEPS, BATCH = 180, 16
 #: The largest step, as a share of a parameter's size.
 RATE = 0.002
 #: Share of all steps in which the rate rises.
@@ -48,21 +48,20 @@ def tune(
     size = min(BATCH, samples)
     descent = Descent(network, source_network(segments), inputs, size)
     optimizer = _Adam(network)
-    steps = EPOCHS * (samples // size)
-    for step, rows in enumerate(_batches(samples, size, steps, config.seed)):
+    for step, rows in enumerate(_batches(samples, size, config.seed)):
         loss, gradients = descent({name: values[rows] for name, values in inputs.items()})
-        warm = min(1.0, (step + 1) / (WARM * steps + 1))
-        optimizer.step(gradients, RATE * warm * (1 + cos(pi * step / steps)) / 2)
+        warm = min(1.0, (step + 1) / (WARM * STEPS + 1))
+        optimizer.step(gradients, RATE * warm * (1 + cos(pi * step / STEPS)) / 2)
         if progress:
-            progress(f"tune all layers: loss {loss:.3g}", step + 1, steps)
+            progress(f"tune all layers: loss {loss:.3g}", step + 1, STEPS)
     network.parameters.update(optimizer.means)
     return Calibrated(network.tuned_neurons(), network.tuned_corrections())
 
 
-def _batches(samples: int, size: int, steps: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:
+def _batches(samples: int, size: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:
     """Rows of every batch: each epoch in an order of its own, what is left over dropped."""
     rng = np.random.default_rng(seed)
-    for step in range(steps):
+    for step in range(STEPS):
         place = step % (samples // size)
         if place == 0:
             order = rng.permutation(samples)

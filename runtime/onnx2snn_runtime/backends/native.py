@@ -30,5 +30,5 @@ def load(model: onnx.ModelProto, options: BackendOptions) -> StockExecutable:
     kernels = usable_library() if has_kernels(options) else None
     if kernels:
         tiles = instructions(kernels) == TILED
-        model = with_packed_spikes(model, threads=options.threads, tiles=tiles)
+        model = with_packed_spikes(model, threads=options.threads, tiles=tiles, floats=tiles)
     return StockExecutable(model, options, kernels)

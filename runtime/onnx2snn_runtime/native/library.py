@@ -56,9 +56,7 @@ def examine(path: Path) -> None:
 
 
 def instructions(path: Path) -> str:
-    """The instruction set that a library of kernels uses: "amx", "avx512vnni", "avx512", "avx2"
-    or "portable".
-    """
+    """The instruction set in use: "amx", "avx512vnni", "avx512", "avx2" or "portable"."""
     function = ctypes.CDLL(str(path)).onnx2snn_instructions
     function.restype = ctypes.c_char_p
     name: str = function().decode()

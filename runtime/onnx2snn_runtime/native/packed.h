@@ -22,12 +22,16 @@ struct Views {
   uint8_t filler;
 };
 
-// Constants of `width` neurons that lie side by side; a multiple of 16.
+// Constants of `width` neurons that lie side by side; a multiple of 16. Weights are numbers of one
+// or more digits to the base of 256, each with sums and an offset of its own, lowest first.
 struct Columns {
   const int32_t* offset;
   const float* scale;
   const float* bias;
   size_t width;
+  size_t digits;
+  size_t sums_stride;    // sums from one digit to the next
+  size_t offset_stride;  // offsets likewise
 };
 
 // Spikes of other neurons that arrive with an amplitude; null where there are none.
@@ -56,7 +60,9 @@ struct PackedLoops {
   // as `filler`.
   void (*gather)(const Views&, const uint8_t* images, size_t steps, uint8_t* rows);
   // currents[r][j] = (sums[r][j] − offset[j]) · scale[j] + bias[j]
-  void (*drive)(Columns, size_t rows, const int32_t* sums, float* currents);
+  void (*drive)(const Columns&, size_t rows, const int32_t* sums, float* currents);
+  // The same of several digits, in float64 until the current is there.
+  void (*drive_digits)(const Columns&, size_t rows, const int32_t* sums, float* currents);
   // currents[step][pixel][j] += amplitude[j] · spike; the spikes lie as the population's.
   void (*add_shortcut)(const Population&, Shortcut, float* currents);
   void (*add_currents)(const Population&, const float* others, float* currents);

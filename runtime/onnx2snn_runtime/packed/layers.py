@@ -1,4 +1,4 @@
-"""Linear layers of int8 weights, and their weights as the kernels want them."""
+"""Linear layers whose weights are whole numbers, and these as the kernels want them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import onnx
 
+from onnx2snn_runtime.packed.digits import digits_of
 from onnx2snn_runtime.packed.graph import Array, Graph, attributes, by_channel, input_at
 
 #: Columns of a block of weights, and what lies together of one column.
@@ -23,7 +24,8 @@ class IntegerLayer:
 
     Attributes:
         node: the operator.
-        weights: int8 [outputs, inputs / groups, height, width].
+        weights: int8 [digits, outputs, inputs / groups, height, width]: the integers' digits to
+            the base of 256, from −128 to 127, lowest first.
         scale: float32 [outputs].
         bias: float32 [outputs].
         rank: axes of its input and output: 4, 3 ([N, C, L]) or 2.
@@ -44,32 +46,46 @@ class IntegerLayer:
     @property
     def outputs(self) -> int:
         """Output channels."""
-        return int(self.weights.shape[0])
+        return int(self.weights.shape[1])
 
     def reading_flat(self, channels: int) -> IntegerLayer:
         """The layer for input that was flattened channels last, of so many channels."""
-        flat = self.weights.reshape(self.outputs, channels, -1).transpose(0, 2, 1)
+        flat = self.weights.reshape(-1, self.outputs, channels, self.weights[0, 0].size // channels)
+        flat = flat.transpose(0, 1, 3, 2)
         return replace(self, weights=flat.reshape(self.weights.shape))
 
 
-def integer_layer(graph: Graph, node: onnx.NodeProto) -> IntegerLayer | None:
-    """The node as a layer of integers, if it is one that the kernels compute."""
+def integer_layer(graph: Graph, node: onnx.NodeProto, floats: bool) -> IntegerLayer | None:
+    """The node as a layer of integers, if it is one that the kernels compute.
+
+    Args:
+        graph: the node's graph.
+        node: any node.
+        floats: whether float weights are taken too, as whole numbers of 24 bits.
+    """
     if node.domain or node.op_type not in {"Conv", "Gemm", "MatMul"} or len(node.input) < 2:
         return None
     given = attributes(node)
     is_conv = node.op_type == "Conv"
     columns_last = not is_conv and not given.get("transB", 0)
     found = _quantized(graph, node.input[1], columns_last)
+    if found is None and floats:
+        found = _float(graph, node.input[1], columns_last)
     if found is None:
         return None
-    weights, scale = found
-    bias: Array | None = np.zeros(len(weights), np.float32)
+    digits, scale = found
+    bias: Array | None = np.zeros(len(scale), np.float32)
     if input_at(node, 2):
         constant = graph.constant(node.input[2])
-        bias = None if constant is None else by_channel(constant.reshape(-1), 2, len(weights))
+        bias = None if constant is None else by_channel(constant.reshape(-1), 2, len(scale))
     if bias is None:
         return None
-    return (_conv if is_conv else _matrix)(node, given, weights, scale, bias)
+    return (_conv if is_conv else _matrix)(node, given, digits, scale, bias)
+
+
+def is_quantized(graph: Graph, node: onnx.NodeProto) -> bool:
+    """Whether a layer's weights are dequantized ones."""
+    return node.input[1] in graph.maker
 
 
 def _quantized(graph: Graph, name: str, columns_last: bool) -> tuple[Array, Array] | None:
@@ -91,13 +107,23 @@ def _quantized(graph: Graph, name: str, columns_last: bool) -> tuple[Array, Arra
         weights, axis = weights.T, 1 - axis
     if weights.ndim < 2 or (scale.size != 1 and axis != 0):
         return None
-    return weights, np.broadcast_to(scale.reshape(-1), len(weights))
+    return weights[None], np.broadcast_to(scale.reshape(-1), len(weights))
+
+
+def _float(graph: Graph, name: str, columns_last: bool) -> tuple[Array, Array] | None:
+    """The digits and scales, output channels first, of constant float weights."""
+    weights = graph.constant(name)
+    if weights is None or weights.dtype != np.float32 or weights.ndim < 2:
+        return None
+    if columns_last:
+        return digits_of(weights.T) if weights.ndim == 2 else None
+    return digits_of(weights)
 
 
 def _conv(
     node: onnx.NodeProto, given: dict[str, Any], weights: Array, scale: Array, bias: Array
 ) -> IntegerLayer | None:
-    spatial = weights.ndim - 2
+    spatial = weights.ndim - 3
     if spatial not in {1, 2} or given.get("auto_pad", b"NOTSET") not in {b"NOTSET", b"VALID"}:
         return None
     pads = list(given.get("pads", [0] * 2 * spatial))
@@ -106,7 +132,7 @@ def _conv(
     if min(pads) < 0:
         return None
     if spatial == 1:  # a line is an image of height 1
-        weights = weights[:, :, None]
+        weights = weights[:, :, :, None]
         pads, strides, dilations = [0, pads[0], 0, pads[1]], [1, *strides], [1, *dilations]
     return IntegerLayer(
         node,
@@ -124,11 +150,11 @@ def _conv(
 def _matrix(
     node: onnx.NodeProto, given: dict[str, Any], weights: Array, scale: Array, bias: Array
 ) -> IntegerLayer | None:
-    if weights.ndim != 2 or given.get("transA", 0):
+    if weights.ndim != 3 or given.get("transA", 0):
         return None
     if given.get("alpha", 1.0) != 1.0 or given.get("beta", 1.0) != 1.0:
         return None
-    return IntegerLayer(node, weights[:, :, None, None], scale, bias, rank=2)
+    return IntegerLayer(node, weights[..., None, None], scale, bias, rank=2)
 
 
 @dataclass(frozen=True)
@@ -136,8 +162,8 @@ class PackedLayer:
     """A layer's constants in the order of the kernels.
 
     Attributes:
-        weights: int8 [ranges, blocks, depth / 4, 16, 4]. A range is some outputs that see the same
-            input channels.
+        weights: int8 [digits, ranges, blocks, depth / 4, 16, 4]. A range is some outputs that see
+            the same input channels.
         ranges: int64 [ranges, 3]: first input channel, first output channel, number of outputs.
         range_channels: input channels that each range sees.
     """
@@ -147,17 +173,17 @@ class PackedLayer:
     range_channels: int
 
     def columns(self, values: Array, filler: float = 0) -> Array:
-        """Values of every output channel, in the order of the weights' columns."""
-        ranges, blocks = self.weights.shape[:2]
-        placed = np.full((ranges, blocks * LANES), filler, values.dtype)
-        for row, (_, first, count) in zip(placed, self.ranges, strict=True):
-            row[:count] = values[first : first + count]
+        """Values [..., outputs] in the order of the weights' columns."""
+        count, blocks = self.weights.shape[1:3]
+        placed = np.full((*values.shape[:-1], count, blocks * LANES), filler, values.dtype)
+        for i, (_, first, size) in enumerate(self.ranges):
+            placed[..., i, :size] = values[..., first : first + size]
         return placed
 
 
 def pack(layer: IntegerLayer, tiles: bool) -> PackedLayer:
     """The layer's weights, packed; with ``tiles`` so deep that AMX takes them."""
-    outputs, group_inputs = layer.weights.shape[:2]
+    digits, outputs, group_inputs, *kernel = layer.weights.shape
     inputs = group_inputs * layer.groups
     group_outputs = outputs // layer.groups
     # Groups of few outputs share a range; what is no synapse there has weight 0.
@@ -171,21 +197,24 @@ def pack(layer: IntegerLayer, tiles: bool) -> PackedLayer:
         for first in firsts
     ]
     channels = max(end - begin for begin, end in seen)
-    taps = layer.weights.shape[2] * layer.weights.shape[3]
+    taps = kernel[0] * kernel[1]
     depth = _rounded(taps * channels, TILE_DEPTH if tiles else QUAD)
-    dense = np.zeros((len(seen), _rounded(width, LANES), taps, channels), np.int8)
+    rows = np.zeros((digits, len(seen), _rounded(width, LANES), depth), np.int8)
+    dense = rows[..., : taps * channels].reshape(*rows.shape[:3], taps, channels)
+    own = layer.weights.reshape(digits, outputs, group_inputs, taps).swapaxes(2, 3)
     ranges = np.empty((len(seen), 3), np.int64)
-    for place, first, (begin, _) in zip(range(len(seen)), firsts, seen, strict=True):
+    for i, (first, (begin, _)) in enumerate(zip(firsts, seen, strict=True)):
         start = min(begin, inputs - channels)
         count = min(width, outputs - first)
-        ranges[place] = start, first, count
-        for i in range(count):
-            at = (first + i) // group_outputs * group_inputs - start
-            own = layer.weights[first + i].reshape(group_inputs, taps)
-            dense[place, i, :, at : at + group_inputs] = own.T
-    rows = np.zeros((*dense.shape[:2], depth), np.int8)
-    rows[:, :, : taps * channels] = dense.reshape(*dense.shape[:2], -1)
-    blocks = rows.reshape(len(seen), -1, LANES, depth // QUAD, QUAD).transpose(0, 1, 3, 2, 4)
+        ranges[i] = start, first, count
+        for group in range(first // group_outputs, (first + count - 1) // group_outputs + 1):
+            low = max(first, group * group_outputs)
+            high = min(first + count, (group + 1) * group_outputs)
+            at = group * group_inputs - start
+            place = slice(low - first, high - first), slice(None), slice(at, at + group_inputs)
+            dense[(slice(None), i, *place)] = own[:, low:high]
+    rows[..., : taps * channels] = dense.reshape(*rows.shape[:3], -1)
+    blocks = rows.reshape(digits, len(seen), -1, LANES, depth // QUAD, QUAD).swapaxes(3, 4)
     return PackedLayer(np.ascontiguousarray(blocks), ranges, channels)
 
 

@@ -20,31 +20,40 @@ from onnx2snn_runtime.packed.chains import (
     find_neurons,
 )
 from onnx2snn_runtime.packed.graph import Array, Graph, reads
-from onnx2snn_runtime.packed.layers import IntegerLayer, PackedLayer, integer_layer, pack
+from onnx2snn_runtime.packed.layers import (
+    IntegerLayer,
+    PackedLayer,
+    integer_layer,
+    is_quantized,
+    pack,
+)
 from onnx2snn_runtime.packed.spikes import PACKED_DOMAIN, PackedSpikes, Packer
 from onnx2snn_runtime.time_axis import tensors_in_time
 
 LOG = logging.getLogger(__name__)
 
 
-def with_packed_spikes(model: onnx.ModelProto, *, threads: int, tiles: bool) -> onnx.ModelProto:
+def with_packed_spikes(
+    model: onnx.ModelProto, *, threads: int, tiles: bool, floats: bool
+) -> onnx.ModelProto:
     """The model with packed ops where layers of integers read spikes; itself if there are none.
 
     The outputs keep their names and meaning. A layer's sum is an exact integer and its current
-    ``sum · scale + bias`` in float32, where the file's own nodes round each product.
+    ``sum · scale + bias``, where the file's own nodes round each product and each sum.
 
     Args:
         model: a spiking model, as it would be executed.
         threads: that the kernels may use; 0 for as many as the machine has.
         tiles: whether weights are packed for AMX.
+        floats: whether layers of float weights that drive neurons run packed as well.
     """
     graph = Graph(model)
-    layers = [found for node in graph.nodes if (found := integer_layer(graph, node))]
+    layers = [found for node in graph.nodes if (found := integer_layer(graph, node, floats))]
     rewrite = _Rewrite(graph, layers, tensors_in_time(model), threads, tiles)
     if not rewrite.chosen:
         return model
     nodes = rewrite.run()
-    LOG.info("%d of %d integer layers run packed", len(rewrite.chosen), len(layers))
+    LOG.info("%d of %d layers run packed", len(rewrite.chosen), len(layers))
     changed = onnx.ModelProto()
     changed.CopyFrom(model)
     _replace(changed, nodes, rewrite.packer.initializers)
@@ -82,16 +91,21 @@ class _Rewrite:
     ) -> None:
         self._graph, self._threads, self._tiles = graph, threads, tiles
         self.packer = Packer(graph, threads)
-        self.chosen = {
-            layer.node.output[0]: layer
-            for layer in layers
-            if self.packer.zero_point(layer.node.input[0]) is not None
-        }
+        reading = [
+            layer for layer in layers if self.packer.zero_point(layer.node.input[0]) is not None
+        ]
         self._chains: dict[str, Chain] = {}
-        for layer in self.chosen.values():
+        for layer in reading:
             if chain := find_chain(graph, layer, in_time):
                 # Where two layers meet at a population, the first one has the neurons.
                 self._chains.setdefault(chain.neurons.node.output[0], chain)
+        fused = {chain.layer.node.output[0] for chain in self._chains.values()}
+        fused.update(other for chain in self._chains.values() for other in chain.others)
+        self.chosen = {
+            layer.node.output[0]: layer
+            for layer in reading
+            if layer.node.output[0] in fused or is_quantized(graph, layer.node)
+        }
         self._inner = {
             node.output[0]
             for chain in self._chains.values()
@@ -216,7 +230,7 @@ class _Rewrite:
         if spikes.flat and spikes.channels:
             layer = layer.reading_flat(spikes.channels)
         packed = pack(layer, self._tiles)
-        silence = spikes.zero_point * layer.weights.sum(axis=(1, 2, 3), dtype=np.int32)
+        silence = spikes.zero_point * layer.weights.sum(axis=(2, 3, 4), dtype=np.int32)
         constants = {
             "weights": packed.weights,
             "ranges": packed.ranges,
@@ -225,7 +239,7 @@ class _Rewrite:
             "bias": packed.columns(layer.bias),
         }
         given = {
-            "kernel_shape": layer.weights.shape[2:],
+            "kernel_shape": layer.weights.shape[3:],
             "strides": layer.strides,
             "pads": layer.pads,
             "dilations": layer.dilations,

@@ -21,8 +21,8 @@ IR_VERSION = 9
 class Builder:
     """A network, node by node. Inputs: ``x`` [N, ...] and T."""
 
-    def __init__(self, x_shape, T, seed=0):
-        self.x_shape, self.T = x_shape, T
+    def __init__(self, x_shape, T, seed=0, floats=False):
+        self.x_shape, self.T, self.floats = x_shape, T, floats
         self.rng = np.random.default_rng(seed)
         self.nodes, self.constants, self.outputs = [], {}, {}
         self.constants["timesteps"] = np.array(T, np.int64)
@@ -66,6 +66,10 @@ class Builder:
 
     def weights(self, output, shape, axis, scalar=False):
         """Dequantized int8 weights; scales are powers of two, so that every product is exact."""
+        if self.floats:  # of one, two or three digits
+            largest, divisor = ((127, 1), (5000, 8), (131000, 64))[self.rng.integers(3)]
+            whole = self.rng.integers(-largest, largest + 1, shape)
+            return self.constant(output + ".weights", (whole / divisor).astype(np.float32))
         integers = self.rng.integers(-127, 128, shape).astype(np.int8)
         size = () if scalar else shape[axis]
         scale = (2.0 ** self.rng.integers(-2, 2, size)).astype(np.float32)
@@ -118,7 +122,7 @@ class Builder:
 
 @dataclass(frozen=True)
 class Example:
-    """A network, what it is fed, and how many of its layers are to run packed."""
+    """A network, what it is fed, and how many of its layers at least are to run packed."""
 
     model: onnx.ModelProto
     feeds: dict
@@ -130,10 +134,11 @@ class Example:
 
 
 KINDS = st.sampled_from(["subtract", "zero", "signed"])
+STEPS, SAMPLES = st.integers(1, 9), st.integers(0, 3)
 
 
 @st.composite
-def convolutions(draw, T=st.integers(1, 9), N=st.integers(0, 3)):
+def convolutions(draw, T=STEPS, N=SAMPLES):
     """Two convolutions, perhaps a pool between, perhaps a shortcut around the second one."""
     rank = draw(st.sampled_from([4, 4, 3]))
     spatial = rank - 2
@@ -145,7 +150,9 @@ def convolutions(draw, T=st.integers(1, 9), N=st.integers(0, 3)):
         second = first
     if draw(st.integers(0, 4)) == 0:
         groups = second = first  # depthwise
-    b = Builder((samples, first, *sizes), steps, draw(st.integers(0, 2**32 - 1)))
+    b = Builder(
+        (samples, first, *sizes), steps, draw(st.integers(0, 2**32 - 1)), draw(st.booleans())
+    )
     kinds = [draw(KINDS) for _ in range(3)]
     everything = draw(st.booleans())
 
@@ -168,7 +175,9 @@ def convolutions(draw, T=st.integers(1, 9), N=st.integers(0, 3)):
     dilations = [draw(st.integers(1, 2)) for _ in sizes]
     strides = [draw(st.integers(1, 2)) for _ in sizes]
     reach = [d * (k - 1) + 1 for k, d in zip(kernel, dilations, strict=True)]
-    pads = [draw(st.integers(max(0, r - n), max(2, r - n))) for r, n in zip(reach, sizes, strict=True)]
+    pads = [
+        draw(st.integers(max(0, r - n), max(2, r - n))) for r, n in zip(reach, sizes, strict=True)
+    ]
     ends = [draw(st.integers(0, 2)) for _ in sizes]
     geometry = {"strides": strides, "dilations": dilations, "pads": [*pads, *ends]}
     currents = b.conv(spikes, "c1", first, second, kernel, groups, draw(st.booleans()), **geometry)
@@ -194,17 +203,19 @@ def convolutions(draw, T=st.integers(1, 9), N=st.integers(0, 3)):
     shown = [n for n in ("s0", "p", "s1", "s2", "c2") if draw(st.booleans())]
     b.read(last, "answer")
     made = {name for node in b.nodes for name in node.output}
-    return Example(b.model([n for n in shown if n in made]), b.feeds(), layers)
+    return Example(b.model([n for n in shown if n in made]), b.feeds(), 1 if b.floats else layers)
 
 
 @st.composite
-def perceptrons(draw, T=st.integers(1, 9), N=st.integers(0, 3)):
+def perceptrons(draw, T=STEPS, N=SAMPLES):
     """Spikes of an image or a vector, flattened; two matrices."""
     samples, steps = draw(N), draw(T)
     kinds = [draw(KINDS) for _ in range(2)]
     channels, sizes = draw(st.integers(1, 9)), [draw(st.integers(1, 4)) for _ in range(2)]
     hidden, outputs = draw(st.sampled_from([1, 16, 33, 70])), draw(st.integers(1, 40))
-    b = Builder((samples, channels, *sizes), steps, draw(st.integers(0, 2**32 - 1)))
+    b = Builder(
+        (samples, channels, *sizes), steps, draw(st.integers(0, 2**32 - 1)), draw(st.booleans())
+    )
     x = b.stock("Conv", ["x", b.whole("w0", (5, channels, 1, 1), -2, 2)], "c0")
     spikes = b.fire(b.encode(x, "e"), "s0", 5, 4, kinds[0])
     inputs = 5 * sizes[0] * sizes[1]
@@ -221,7 +232,7 @@ def perceptrons(draw, T=st.integers(1, 9), N=st.integers(0, 3)):
         currents = b.stock("MatMul", [spikes, weights], "g2")
     b.read(currents, "answer")
     shown = [n for n in ("s0", "f", "s1", "g2") if draw(st.booleans())]
-    return Example(b.model(shown), b.feeds(), 2)
+    return Example(b.model(shown), b.feeds(), 1 if b.floats else 2)
 
 
 # ---------------------------------------------------------------------------------------------
@@ -232,8 +243,8 @@ LAYERS = {"SynapseFire", "SynapseCurrent"}
 def agree(example, library, instructions, threads):
     """Assert that the packed network gives the reference's bits."""
     model = example.model
-    packed = with_packed_spikes(model, threads=threads, tiles=instructions == "amx")
-    assert sum(n.op_type in LAYERS for n in packed.graph.node) == example.layers
+    packed = with_packed_spikes(model, threads=threads, tiles=instructions == "amx", floats=True)
+    assert sum(n.op_type in LAYERS for n in packed.graph.node) >= example.layers
     names = [o.name for o in model.graph.output]
     expected = BACKENDS.get("reference")(model, BackendOptions()).run(names, example.feeds)
     executable = StockExecutable(packed, BackendOptions(threads=threads), library)

@@ -30,10 +30,12 @@ Synapse::Synapse(const SynapseAttributes& a, const Context& context, size_t step
       threads_(a.threads),
       zero_point_(a.zero_point) {
   const Tensor weights = context.input(kWeights);
-  if (weights.shape.size() != 5) throw Failure("the weights are not packed");
-  range_count_ = static_cast<size_t>(weights.shape[0]);
-  blocks_ = static_cast<size_t>(weights.shape[1]);
-  depth_ = static_cast<size_t>(weights.shape[2]) * kQuad;
+  if (weights.shape.size() != 6) throw Failure("the weights are not packed");
+  digits_ = static_cast<size_t>(weights.shape[0]);
+  range_count_ = static_cast<size_t>(weights.shape[1]);
+  blocks_ = static_cast<size_t>(weights.shape[2]);
+  depth_ = static_cast<size_t>(weights.shape[3]) * kQuad;
+  columns_ = range_count_ * blocks_ * kLanes;
   if (range_channels_ * geometry_.most_pieces() > depth_) {
     throw Failure("the window sees more than the weights have");
   }
@@ -43,10 +45,9 @@ Synapse::Synapse(const SynapseAttributes& a, const Context& context, size_t step
   spikes_ = context.input(kSpikes).values<uint8_t>();
   weights_ = weights.values<int8_t>();
   ranges_ = values_of<int64_t>(context, kRanges, range_count_ * 3, "ranges");
-  const size_t columns = range_count_ * blocks_ * kLanes;
-  offset_ = values_of<int32_t>(context, kOffset, columns, "offset");
-  scale_ = values_of<float>(context, kScale, columns, "scale");
-  bias_ = values_of<float>(context, kBias, columns, "bias");
+  offset_ = values_of<int32_t>(context, kOffset, digits_ * columns_, "offset");
+  scale_ = values_of<float>(context, kScale, columns_, "scale");
+  bias_ = values_of<float>(context, kBias, columns_, "bias");
   for (size_t range = 0; range < range_count_; ++range) {
     const int64_t* r = ranges_ + range * 3;
     if (r[0] < 0 || r[0] + a.range_channels > geometry_.channels || r[1] < 0 ||

@@ -34,11 +34,11 @@ struct Part {
   size_t offset;  // values of a state of the patch before this part
   size_t first_step;
   size_t steps;
-  const int32_t* sums;  // [steps][pixels][width], before the offset
+  const int32_t* sums;  // [digits][rows][width], before the offset; a row is a step and a pixel
 };
 
-// One call of a layer. Its weights are [ranges][blocks][depth / 4][16][4]; a range is some output
-// channels that see the same input channels, as groups do.
+// One call of a layer. Its weights are [digits][ranges][blocks][depth / 4][16][4]; a range is some
+// output channels that see the same input channels, as groups do.
 class Synapse {
  public:
   Synapse(const SynapseAttributes& attributes, const Context& context, size_t steps);
@@ -48,8 +48,13 @@ class Synapse {
   template <class MakeConsumer>
   void run(const Context& context, const MakeConsumer& make_consumer) const;
 
-  Columns columns(const Part& part) const {
-    return {offset_ + part.column, scale_ + part.column, bias_ + part.column, part.patch.width};
+  // The currents of a part, [steps][pixels][width].
+  void drive(const Part& part, float* currents) const {
+    const size_t rows = part.steps * part.patch.pixels, width = part.patch.width;
+    const Columns columns{offset_ + part.column, scale_ + part.column, bias_ + part.column,
+                          width, digits_, grouped(rows) * width, columns_};
+    const PackedLoops& loop = loops().packed;
+    (digits_ == 1 ? loop.drive : loop.drive_digits)(columns, rows, part.sums, currents);
   }
 
   // Where the spikes of a part lie, for its loops.
@@ -85,6 +90,9 @@ class Synapse {
     return (patch_pixels_ * patch_steps_ + kTileRows - 1) / kTileRows * kTileRows;
   }
 
+  // Rows of a product, rounded up to what it takes.
+  static size_t grouped(size_t rows) { return (rows + kRowGroup - 1) / kRowGroup * kRowGroup; }
+
   void choose_patches();
 
   template <class Consumer>
@@ -101,7 +109,8 @@ class Synapse {
   const float* bias_;
   size_t range_channels_, outputs_, steps_, threads_;
   uint8_t zero_point_;
-  size_t range_count_, blocks_, depth_;
+  size_t digits_, range_count_, blocks_, depth_;
+  size_t columns_;  // of one digit
   size_t step_pixels_;   // output pixels of one step, of all samples
   size_t patch_pixels_, patch_steps_;
   size_t patches_, splits_;  // of the pixels; of the blocks of a range
@@ -111,7 +120,7 @@ class Synapse {
 struct Synapse::Work {
   explicit Work(const Synapse& s)
       : rows(s.most_rows() * s.depth_),
-        sums(s.part_size()),
+        sums(s.digits_ * s.part_size()),
         pieces(s.patch_pixels_ * s.geometry_.most_pieces()),
         piece_counts(s.patch_pixels_) {}
 
@@ -158,11 +167,15 @@ void Synapse::run_patch(size_t item, Work& work, Consumer& consumer) const {
   for (size_t t = 0; t < steps_; t += patch_steps_) {
     const size_t steps = std::min(patch_steps_, steps_ - t);
     gather({first_pixel, pixels, 0, 0, 0}, range, t, steps, work);
-    const size_t count = (steps * pixels + kRowGroup - 1) / kRowGroup * kRowGroup;
+    const size_t count = grouped(steps * pixels);
     each_part([&](Part part, size_t block, size_t blocks) {
       const int8_t* weights = weights_ + block * depth_ * kLanes;
-      loops().packed.multiply(
-          {work.rows.data(), weights, work.sums.data(), count, depth_, blocks});
+      int32_t* sums = work.sums.data();
+      for (size_t digit = 0; digit < digits_; ++digit) {
+        loops().packed.multiply({work.rows.data(), weights, sums, count, depth_, blocks});
+        weights += columns_ * depth_;
+        sums += count * blocks * kLanes;
+      }
       part.first_step = t;
       part.steps = steps;
       consumer.take(part);

@@ -25,7 +25,7 @@ class SynapseCurrent final : public Kernel {
 
     void take(const Part& part) {
       const Patch& patch = part.patch;
-      loops().packed.drive(synapse_->columns(part), patch.pixels, part.sums, part_.data());
+      synapse_->drive(part, part_.data());
       const size_t stride = synapse_->population(part).pixel_stride;
       float* to = currents_ + synapse_->place(part);
       for (size_t pixel = 0; pixel < patch.pixels; ++pixel) {

@@ -64,7 +64,7 @@ class SynapseFire final : public Kernel {
       const Population population = synapse_->population(part);
       const size_t place = synapse_->place(part);
       float* currents = currents_.data();
-      loop.drive(synapse_->columns(part), part.steps * part.patch.pixels, part.sums, currents);
+      synapse_->drive(part, currents);
       if (Shortcut shortcut = arrivals_->shortcut; shortcut.spikes) {
         shortcut.spikes += place;
         shortcut.amplitude += part.column;
