@@ -11,8 +11,9 @@ import click
 from onnx2snn import api
 from onnx2snn.cli.options import Whole
 from onnx2snn.emit.encoding import ENCODINGS
+from onnx2snn.emit.readout import READOUTS
 from onnx2snn.emit.weight_bits import LEAST_WEIGHT_BITS, MOST_WEIGHT_BITS
-from onnx2snn.methods import BIASES, POTENTIALS, RECIPES, THRESHOLDS, WEIGHTS
+from onnx2snn.methods import BIASES, POTENTIALS, RECIPES, THRESHOLDS, TUNINGS, WEIGHTS
 from onnx2snn.plan import ConversionConfig
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -56,6 +57,7 @@ def stage_options(function: F) -> F:
         _stage("v_init", click.Choice(POTENTIALS.names()), "Initial membrane potential."),
         _stage("bias", click.Choice(BIASES.names()), "How biases are corrected."),
         _stage("weights", click.Choice(WEIGHTS.names()), "How weights are corrected."),
+        _stage("tuning", click.Choice(TUNINGS.names()), "How all layers are tuned together."),
         _stage("neuron", click.Choice(api.CHOICES["neuron"]), "Neuron model of activations."),
         _stage("encoding", click.Choice(ENCODINGS.names()), "How the input enters time."),
         _stage("reset", click.Choice(api.CHOICES["reset"]), "What a spike does to the potential."),
@@ -63,6 +65,14 @@ def stage_options(function: F) -> F:
             "avgpool",
             click.Choice(api.CHOICES["avgpool"]),
             "Average pools with neurons of their own, or kept as synapses.",
+        ),
+        _stage("readout", click.Choice(READOUTS.names()), "How answers leave time."),
+        click.option(
+            "--readout-delay",
+            type=Whole(0),
+            default=None,
+            metavar="STEPS",
+            help="Of --readout delayed: steps that do not count.  [default: half the window]",
         ),
         click.option(
             "--weight-bits",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
 from onnx2snn.calibration.pools import pool_train
 from onnx2snn.calibration.populations import AVERAGED
-from onnx2snn.calibration.walker import Array, Constant, Corrected, Train, Walk
+from onnx2snn.calibration.walker import Array, Constant, Corrected, Encode, Train, Walk
 from onnx2snn.methods.work import Work
 from onnx2snn.plan import LayerCorrection, NeuronPlan
 from onnx2snn.segment import Segment
@@ -20,6 +21,7 @@ def simulate_plan(
     corrections: Iterable[LayerCorrection],
     inputs: Mapping[str, Array],
     timesteps: int,
+    encoders: Mapping[str, Encode] = MappingProxyType({}),
 ) -> dict[str, tuple[Array, Array]]:
     """For every result of the network: what the source answers, and what the plan does.
 
@@ -29,10 +31,11 @@ def simulate_plan(
         corrections: of layers.
         inputs: [N, ...] by name.
         timesteps: T.
+        encoders: of what enters time as spikes, by name.
     """
     by_site = {n.site: n for n in neurons}
     averaged = any(n.neuron in AVERAGED for n in by_site.values())
-    walk = Walk(segments, inputs, timesteps, 1 if averaged else timesteps)
+    walk = Walk(segments, inputs, timesteps, 1 if averaged else timesteps, encoders)
     walk.corrections.update({c.layer: Corrected(c.weight, c.bias) for c in corrections})
     results = {}
     for view in walk:

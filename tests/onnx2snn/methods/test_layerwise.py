@@ -26,7 +26,7 @@ from onnx2snn.plan import ConversionConfig, ConversionPlan
 from onnx2snn.sites import find_sites
 from onnx2snn.sites.segments import find_segments
 from onnx2snn_runtime import SpikingSession
-from onnx2snn_runtime.session import tensor_info
+from onnx2snn_runtime.inputs import tensor_info
 
 BEST = {
     "threshold": "search",
@@ -280,11 +280,6 @@ def test_unknown_simulations_are_refused(case):
         case.calibrate(config(bias="calibrate", neuron="signed-if", reset="zero"))
     assert "signed-if" in str(error.value)
     assert "if with reset zero" in str(error.value)
-
-
-def test_coded_inputs_are_told(case):
-    _, said = case.calibrate(config(bias="calibrate", encoding="rate"))
-    assert [(d.code, d.severity) for d in said] == [("CALIBRATED_WITHOUT_CODE", "warning")]
 
 
 def test_who_walks():

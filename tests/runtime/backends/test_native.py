@@ -50,6 +50,7 @@ def test_other_providers_keep_the_bodies(network, monkeypatch):
     told = []
     monkeypatch.setattr(native, "StockExecutable", lambda *given: told.append(given[2]))
     monkeypatch.setattr(native, "usable_library", lambda: "the kernels")
+    monkeypatch.setattr(native, "instructions", lambda _: "avx2")
     load(network())
     load(network(), providers=("CUDAExecutionProvider", "CPUExecutionProvider"))
     assert told == ["the kernels", None]
