@@ -58,6 +58,7 @@ from onnx2snn.methods import (
     sites_without_threshold,
     walks,
 )
+from onnx2snn.methods.contest import hold_contest, report
 from onnx2snn.methods.planner import AUTO
 from onnx2snn.plan import (
     ActivationSite,
@@ -502,11 +503,14 @@ def _make_plan(
     statistics = _statistics(
         canonical, sites, config, calibration_data, preprocessing, diagnostics, progress
     )
-    neurons, fixed = plan_neurons(sites, statistics, config, diagnostics)
-    corrections: tuple[LayerCorrection, ...] = ()
     if walks(config):
         dataset = _walkable(canonical, config, calibration_data, preprocessing)
         segments = find_segments(canonical, sites, config.keep_analog)
+        config, scores = hold_contest(segments, sites, statistics, dataset, config, progress)
+        diagnostics += [report(scores)] if scores else []
+    neurons, fixed = plan_neurons(sites, statistics, config, diagnostics)
+    corrections: tuple[LayerCorrection, ...] = ()
+    if walks(config):
         found = calibrate_layers(segments, neurons, dataset, config, diagnostics, progress)
         neurons, corrections, fixed = found.neurons, found.corrections, True
     plan = ConversionPlan(

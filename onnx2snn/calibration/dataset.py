@@ -132,6 +132,11 @@ class Dataset:
         picked = np.sort(chosen if self.indices is None else self.indices[chosen])
         return replace(self, indices=picked)
 
+    def halves(self) -> tuple[Dataset, Dataset]:
+        """Every other sample, and those between."""
+        everything = np.arange(len(self)) if self.indices is None else self.indices
+        return replace(self, indices=everything[::2]), replace(self, indices=everything[1::2])
+
     def label_batches(self, size: int) -> Iterator[Array]:
         """The labels, batch by batch, as int64; nothing without labels.
 

@@ -18,7 +18,7 @@ from onnx2snn.methods.work import Array, Work
 from onnx2snn.plan import ConversionConfig
 
 #: λ, in units of the mean diagonal.
-RIDGE = 0.03
+RIDGE = 0.3
 SWEEPS = 4
 
 
