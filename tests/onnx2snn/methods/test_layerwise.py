@@ -311,3 +311,18 @@ def test_registries_describe_themselves():
 def test_agreement():
     source = np.array([[1.0, 0.0], [0.0, 1.0]])
     assert agreement({"a": (source, source[::-1]), "b": (source, source)}) == 0.5
+
+
+@pytest.mark.parametrize("pool", [False, True])
+def test_a_population_may_be_the_result(pool, new_net):
+    """A network that ends in spikes: their mean is what it answers."""
+    net = new_net()
+    x = net.relu(net.conv(net.input(shape=("N", 2, 8, 8)), (3, 2, 3, 3)), name="one")
+    if pool:
+        x = net.node("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2], name="pool")
+    made = Case(net.model(x), "spiking" if pool else "linear", samples=8)
+    assert made.segments[-1].is_result
+    neurons = made.start(config(timesteps=64))
+    [(source, plan)] = simulate_plan(made.segments, neurons, (), made.images, 64).values()
+    assert source.shape == plan.shape
+    np.testing.assert_allclose(plan, source, atol=0.1 * source.max())
