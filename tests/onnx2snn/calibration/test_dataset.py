@@ -326,3 +326,14 @@ def test_parse_numbers(text, numbers):
 def test_parse_no_numbers(text):
     with pytest.raises(ConfigError):
         parse_numbers(text)
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_halves_share_no_sample(count):
+    data = open_dataset({"images": images(9)}, (INFO,)).subset(count, seed=3)
+    first, second = data.halves()
+    assert (len(first), len(second)) == ((count + 1) // 2, count // 2)
+    everything = whole(data)
+    np.testing.assert_array_equal(whole(first), everything[::2])
+    if len(second):
+        np.testing.assert_array_equal(whole(second), everything[1::2])

@@ -21,6 +21,7 @@ from onnx2snn.methods import (
 )
 from onnx2snn.methods import layerwise as room
 from onnx2snn.methods.forward import agreement, simulate_plan
+from onnx2snn.methods.threshold import search
 from onnx2snn.methods.work import Work
 from onnx2snn.plan import ConversionConfig, ConversionPlan
 from onnx2snn.sites import find_sites
@@ -198,6 +199,29 @@ def test_ctt_meets_its_twin(case):
         np.testing.assert_array_equal(after.amplitude, work.amplitude)
         walk.settle(view, Train(work.outcome.spikes, work.amplitude))
     assert moved >= 2
+
+
+def test_charge_that_arrives_later_helps(case, monkeypatch):
+    """The search that may move charge in time ends with less error than the one that may not."""
+
+    def errors():
+        start = {n.site: n for n in case.start(config(threshold="search"))}
+        walk = Walk(case.segments, case.images, 4, 4)
+        found = []
+        for view in walk:
+            if view.site is None:
+                walk.settle(view, Constant(view.means()[view.segment.output], 4))
+                continue
+            work = Work(view, view.site, start[view.site.name])
+            found.append(THRESHOLDS.get("search").refine(work, config()).error)
+            walk.settle(view, Train(work.outcome.spikes, work.amplitude))
+        return np.array(found)
+
+    free = errors()
+    monkeypatch.setattr(search, "STEPS", (search.STEPS[0], search.STEPS[1], 0.0))
+    bound = errors()
+    assert (free <= bound * 1.02).all()
+    assert free.sum() < 0.99 * bound.sum()
 
 
 def test_layer_granularity(case):
