@@ -209,6 +209,7 @@ def convert(
     avgpool: str | None = None,
     readout: str | None = None,
     readout_delay: int | None = None,
+    output_range: tuple[float, float] | None = None,
     weight_bits: int | None = None,
     keep_analog: Sequence[str] = (),
     calibration_data: DataSource | None = None,
@@ -258,6 +259,8 @@ def convert(
         readout: how answers leave time: "mean" current of the last layer (default), the same
             "delayed", without the first steps, or the "count" of spikes of neurons behind it.
         readout_delay: of a delayed readout: steps left out; by default half the window.
+        output_range: of a counting readout: smallest and largest output that spikes stand for; by
+            default what the calibration data show.
         weight_bits: round the weights of the spiking network to so many bits, 4 to 8, with a scale
             for each output channel; by default they are float32. Biases and potentials that are
             calibrated see the rounded weights. Weights that are integers times one scale already
@@ -299,6 +302,7 @@ def convert(
         "weight_bits": weight_bits,
         "readout": readout,
         "readout_delay": readout_delay,
+        "output_range": output_range,
     }
     given = {name: value for name, value in stages.items() if value is not None}
     if plan is None:
@@ -369,6 +373,11 @@ def _configure(
     config = ConversionConfig(recipe=recipe, **stages, **fixed)
     config = replace(config, percentile=float(config.percentile))
     _check_config(config)
+    if recipe != AUTO and not fixed["quantize"] and not has_data and _needs_data(config):
+        raise CalibrationError(
+            f"recipe {recipe} needs {chosen.needs}",
+            remedy="pass --calibration-data, or convert with recipe auto, which can do without",
+        )
     if READOUTS.get(config.readout).delays and "readout_delay" not in stages:
         config = replace(config, readout_delay=default_delay(config.timesteps))
     return config
@@ -515,7 +524,7 @@ def _make_plan(
     if encoding.is_spikes:
         coded = _coded_range(canonical, config, calibration_data, preprocessing, diagnostics)
         config = replace(config, input_range=coded)
-    if READOUTS.get(config.readout).counts:
+    if READOUTS.get(config.readout).counts and config.output_range is None:
         answers = _answer_range(canonical, config, calibration_data, preprocessing, diagnostics)
         config = replace(config, output_range=answers)
     sites, _ = _survey(canonical, config, diagnostics)
@@ -734,6 +743,11 @@ def _dataset(
     return dataset.subset(config.samples, config.seed)
 
 
+def _needs_data(config: ConversionConfig) -> bool:
+    """Whether a chosen stage is nothing without calibration data."""
+    return walks(config) or (config.threshold != AUTO and _uses_data(config))
+
+
 def _uses_data(config: ConversionConfig) -> bool:
     return config.threshold == AUTO or THRESHOLDS.get(config.threshold).needs_data
 
@@ -823,6 +837,11 @@ def _check_config(config: ConversionConfig) -> None:
         raise ConfigError(
             f"readout '{config.readout}' leaves no steps out",
             remedy="choose readout 'delayed' with readout_delay",
+        )
+    if config.output_range is not None and not READOUTS.get(config.readout).counts:
+        raise ConfigError(
+            f"readout '{config.readout}' counts no spikes, so it takes no output_range",
+            remedy="leave it out, or choose readout 'count'",
         )
     if delays and config.readout_delay >= config.timesteps:
         raise ConfigError(

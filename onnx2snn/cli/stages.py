@@ -74,6 +74,13 @@ def stage_options(function: F) -> F:
             help="Of --readout delayed: steps that do not count.  [default: half the window]",
         ),
         click.option(
+            "--output-range",
+            type=float,
+            nargs=2,
+            default=None,
+            help="Of --readout count: smallest and largest output.  [default: from the data]",
+        ),
+        click.option(
             "--weight-bits",
             type=Whole(LEAST_WEIGHT_BITS, MOST_WEIGHT_BITS),
             default=None,
