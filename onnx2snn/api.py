@@ -204,6 +204,7 @@ def convert(
     bias: str | None = None,
     weights: str | None = None,
     neuron: str | None = None,
+    leak: float | None = None,
     encoding: str | None = None,
     reset: str | None = None,
     avgpool: str | None = None,
@@ -249,7 +250,9 @@ def convert(
         weights: "none" (default), or with calibration data "calibrate-ls", "calibrate-sgd".
         neuron: neuron model of activations: "if" (default), "signed-if" (takes spikes back), "asg"
             (evenly spread spikes, a layer waits for the window of the one before); of recipe
-            gao2023 "ca-lif", and for comparison "ca-lif-unrounded" and "lif".
+            gao2023 "ca-lif", and for comparison "ca-lif-unrounded" and "lif"; elsewhere "lif"
+            loses a share of its potential in every step, and takes stages without a walk.
+        leak: of "lif" neurons: that share, above 0 and below 1; thresholds are lowered for it.
         encoding: how the input enters time: "direct" as a constant current (default), or as spikes:
             "rate", "isi", "poisson", "ice". Spikes cover the range of the input, which is
             ``input_range``, or what the model says, or what the calibration data show.
@@ -295,6 +298,7 @@ def convert(
         "bias": bias,
         "weights": weights,
         "neuron": neuron,
+        "leak": leak,
         "encoding": encoding,
         "reset": reset,
         "avgpool": avgpool,
@@ -371,7 +375,7 @@ def _configure(
         raise ConfigError(f"recipe {recipe} takes no {', '.join(idle)}", remedy=remedy)
     stages = chosen.chosen(given, timesteps=fixed["timesteps"], has_data=has_data)
     config = ConversionConfig(recipe=recipe, **stages, **fixed)
-    config = replace(config, percentile=float(config.percentile))
+    config = replace(config, percentile=float(config.percentile), leak=float(config.leak))
     _check_config(config)
     if recipe != AUTO and not fixed["quantize"] and not has_data and _needs_data(config):
         raise CalibrationError(
@@ -826,12 +830,22 @@ def _check_config(config: ConversionConfig) -> None:
             f"recipe {config.recipe} has no neurons '{config.neuron}'",
             remedy=f"it has {', '.join(neurons)}",
         )
+    leaks = config.neuron == "lif" and not RECIPES.get(config.recipe).emission
+    if leaks != (config.leak != 0) or not 0 <= config.leak < 1:
+        raise ConfigError(
+            f"leak {config.leak:g} does not fit neurons '{config.neuron}'",
+            remedy="give 'lif' neurons a leak above 0 and below 1, others none",
+        )
     if config.threshold != AUTO:
         THRESHOLDS.get(config.threshold)
     POTENTIALS.get(config.v_init)
     BIASES.get(config.bias)
     ENCODINGS.get(config.encoding)
     WEIGHTS.get(config.weights)
+    _check_readout(config)
+
+
+def _check_readout(config: ConversionConfig) -> None:
     delays = READOUTS.get(config.readout).delays
     if config.readout_delay and not delays:
         raise ConfigError(

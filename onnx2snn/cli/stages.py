@@ -58,6 +58,12 @@ def stage_options(function: F) -> F:
         _stage("bias", click.Choice(BIASES.names()), "How biases are corrected."),
         _stage("weights", click.Choice(WEIGHTS.names()), "How weights are corrected."),
         _stage("neuron", click.Choice(api.CHOICES["neuron"]), "Neuron model of activations."),
+        click.option(
+            "--leak",
+            type=click.FloatRange(0, 1, min_open=True, max_open=True),
+            default=None,
+            help="Of --neuron lif: share of the potential that is lost in every step.",
+        ),
         _stage("encoding", click.Choice(ENCODINGS.names()), "How the input enters time."),
         _stage("reset", click.Choice(api.CHOICES["reset"]), "What a spike does to the potential."),
         _stage(

@@ -13,6 +13,8 @@ from onnx2snn_runtime.registry import Registry
 LONGEST_CALIBRATED = 64
 #: Stages that calibration is about.
 CALIBRATED = frozenset({"threshold", "percentile", "v_init", "bias", "weights", "reset"})
+#: Neurons that calibration cannot simulate.
+UNSIMULATED = frozenset({"lif"})
 
 #: Emissions that say the very integers.
 EXACT = ("unary", "averaged", "radix")
@@ -44,7 +46,7 @@ class Recipe:
     stages: Mapping[str, Any] = field(default_factory=dict)
     stages_with_data: Mapping[str, Any] = field(default_factory=dict)
     emission: str = ""
-    neurons: tuple[str, ...] = ("if", "signed-if", "asg")
+    neurons: tuple[str, ...] = ("if", "signed-if", "asg", "lif")
 
     @property
     def is_exact(self) -> bool:
@@ -56,7 +58,8 @@ class Recipe:
     ) -> dict[str, Any]:
         """All stages that are set: the recipe's, and in their place those given."""
         short = isinstance(timesteps, Integral) and int(timesteps) <= LONGEST_CALIBRATED
-        calibrates = has_data and short and not CALIBRATED & given.keys()
+        simulated = given.get("neuron") not in UNSIMULATED
+        calibrates = has_data and short and simulated and not CALIBRATED & given.keys()
         return {**self.stages, **(self.stages_with_data if calibrates else {}), **given}
 
 
