@@ -55,11 +55,12 @@ from onnx2snn.methods import (
     POTENTIALS,
     RECIPES,
     THRESHOLDS,
+    TUNINGS,
     WEIGHTS,
-    calibrate_layers,
+    calibrate,
+    calibrates,
     plan_neurons,
     sites_without_threshold,
-    walks,
 )
 from onnx2snn.methods.planner import AUTO
 from onnx2snn.plan import (
@@ -73,7 +74,7 @@ from onnx2snn.sites.input_range import input_range
 from onnx2snn.sites.operations import Workload, multiply_accumulates
 from onnx2snn.sites.output_population import insert_output_populations, output_places
 from onnx2snn.sites.segments import find_segments
-from onnx2snn_runtime.session import TensorInfo, tensor_info
+from onnx2snn_runtime.inputs import TensorInfo, tensor_info
 
 if TYPE_CHECKING:
     import onnx_graphsurgeon as gs
@@ -203,6 +204,7 @@ def convert(
     v_init: str | None = None,
     bias: str | None = None,
     weights: str | None = None,
+    tuning: str | None = None,
     neuron: str | None = None,
     leak: float | None = None,
     encoding: str | None = None,
@@ -248,6 +250,8 @@ def convert(
             data "calibrate", "ic-weights", "ic-data", "ic-compensated".
         bias: "none" (default), "shift", or with calibration data "calibrate".
         weights: "none" (default), or with calibration data "calibrate-ls", "calibrate-sgd".
+        tuning: "none" (default), or with calibration data "distill": all layers together, after
+            they were calibrated one by one; on samples that were held out the best is kept.
         neuron: neuron model of activations: "if" (default), "signed-if" (takes spikes back), "asg"
             (evenly spread spikes, a layer waits for the window of the one before); of recipe
             gao2023 "ca-lif", and for comparison "ca-lif-unrounded" and "lif"; elsewhere "lif"
@@ -297,6 +301,7 @@ def convert(
         "v_init": v_init,
         "bias": bias,
         "weights": weights,
+        "tuning": tuning,
         "neuron": neuron,
         "leak": leak,
         "encoding": encoding,
@@ -545,7 +550,7 @@ def _make_plan(
         neurons=neurons,
         timesteps_fixed=fixed or encoding.fixes_timesteps,
     )
-    if walks(config):
+    if calibrates(config):
         dataset = _walkable(canonical, config, calibration_data, preprocessing)
         plan = _calibrated(canonical, plan, dataset, diagnostics, progress)
     return replace(plan, diagnostics=tuple(diagnostics))
@@ -558,20 +563,18 @@ def _calibrated(
     diagnostics: list[Diagnostic],
     progress: Progress | None,
 ) -> ConversionPlan:
-    """The plan with all stages that act layer by layer."""
+    """The plan with all stages that look at what really arrives."""
     config = plan.config
     encoders, coded = coded_inputs(canonical, plan)
     segments = find_segments(canonical, plan.sites, config.keep_analog, coded)
-    walk = partial(
-        calibrate_layers, segments, dataset=dataset, progress=progress, encoders=encoders
-    )
-    found = walk(plan.neurons, config=config, diagnostics=diagnostics)
+    stages = partial(calibrate, segments, dataset=dataset, progress=progress, encoders=encoders)
+    found = stages(plan.neurons, config=config, diagnostics=diagnostics)
     plan = replace(plan, neurons=found.neurons, corrections=found.corrections, timesteps_fixed=True)
     # Weights are rounded with thresholds in them, so those and the weights come first.
-    later = replace(config, threshold=AUTO, weights="none")
-    if config.weight_bits and walks(later):
-        rounded = rounded_corrections(canonical, plan).values()
-        found = walk(plan.neurons, config=later, diagnostics=[], corrections=rounded)
+    later = replace(config, threshold=AUTO, weights="none", tuning="none")
+    if config.weight_bits and calibrates(later):
+        rounded = tuple(rounded_corrections(canonical, plan).values())
+        found = stages(plan.neurons, config=later, diagnostics=[], corrections=rounded)
         plan = replace(plan, neurons=found.neurons)
     return plan
 
@@ -649,8 +652,9 @@ def _walkable(
     """
     if calibration_data is None:
         raise CalibrationError(
-            f"threshold '{config.threshold}', v_init '{config.v_init}', bias '{config.bias}' and "
-            f"weights '{config.weights}' together need calibration data",
+            f"threshold '{config.threshold}', v_init '{config.v_init}', bias '{config.bias}', "
+            f"weights '{config.weights}' and tuning '{config.tuning}' together need calibration "
+            "data",
             remedy="pass --calibration-data, or convert with recipe auto",
         )
     return _dataset(canonical, canonical.to_model(), config, calibration_data, preprocessing)
@@ -749,7 +753,7 @@ def _dataset(
 
 def _needs_data(config: ConversionConfig) -> bool:
     """Whether a chosen stage is nothing without calibration data."""
-    return walks(config) or (config.threshold != AUTO and _uses_data(config))
+    return calibrates(config) or (config.threshold != AUTO and _uses_data(config))
 
 
 def _uses_data(config: ConversionConfig) -> bool:
@@ -842,6 +846,7 @@ def _check_config(config: ConversionConfig) -> None:
     BIASES.get(config.bias)
     ENCODINGS.get(config.encoding)
     WEIGHTS.get(config.weights)
+    TUNINGS.get(config.tuning)
     _check_readout(config)
 
 

@@ -81,6 +81,7 @@ class ConversionConfig:
         neuron: neuron model of activations: "if", "signed-if", "asg" or "lif".
         bias: a bias method.
         weights: a weight method.
+        tuning: a tuning method: all layers together, after they were calibrated one by one.
         encoding: how the input enters time: "direct", "rate", "isi", "poisson" or "ice".
         weight_bits: bits of the weights of the spiking network; 0 for float32.
         readout: how answers leave time: "mean", "count" or "delayed".
@@ -106,6 +107,7 @@ class ConversionConfig:
     neuron: str = "if"
     bias: str = "none"
     weights: str = "none"
+    tuning: str = "none"
     encoding: str = "direct"
     weight_bits: int = 0
     readout: str = "mean"

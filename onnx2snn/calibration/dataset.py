@@ -12,7 +12,7 @@ import numpy as np
 
 from onnx2snn.calibration.archive import Array, MemoryRows, Rows, open_archive
 from onnx2snn.errors import ConfigError, DataError, naming
-from onnx2snn_runtime.session import TensorInfo, check_input
+from onnx2snn_runtime.inputs import TensorInfo, check_input
 
 LABEL_KEYS = ("labels", "label", "y", "targets")
 IMAGE_KEYS = ("images", "x", "data", "input", "inputs")
@@ -131,6 +131,19 @@ class Dataset:
         chosen = np.random.default_rng(seed).choice(total, samples, replace=False)
         picked = np.sort(chosen if self.indices is None else self.indices[chosen])
         return replace(self, indices=picked)
+
+    def apart(self, samples: int, seed: int = 0) -> tuple[Dataset, Dataset]:
+        """Two data sets without a common sample: the rest, and ``samples`` drawn at random.
+
+        Of too few to be set apart, both are the whole.
+        """
+        if not 0 < samples < len(self):
+            return self, self
+        order = np.random.default_rng(seed).permutation(len(self))
+        picked = np.arange(len(self)) if self.indices is None else self.indices
+        chosen = (np.sort(picked[part]) for part in (order[samples:], order[:samples]))
+        rest, drawn = (replace(self, indices=indices) for indices in chosen)
+        return rest, drawn
 
     def label_batches(self, size: int) -> Iterator[Array]:
         """The labels, batch by batch, as int64; nothing without labels.

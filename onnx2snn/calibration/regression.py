@@ -11,6 +11,7 @@ own.
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -22,6 +23,8 @@ from onnx2snn.segment import Layer
 
 Array: TypeAlias = npt.NDArray[np.float32]
 Places: TypeAlias = tuple[npt.NDArray[np.int64], ...]
+#: Some of the sampled places.
+Rows: TypeAlias = "slice | npt.NDArray[np.bool_]"
 
 #: Sampled rows for each weight of an output, and the most numbers that X may hold.
 ROWS_PER_WEIGHT = 512
@@ -59,7 +62,27 @@ class Regression:
         spatial = shape[2:] if layer.op == "Conv" else shape[1:-1]
         self.places = _places((shape[0], *spatial), self._rows(shape[0], spatial), rng)
         self.features = _features(layer, weight, x, self.places)
-        moments = (self.features.transpose(0, 2, 1) @ self.features).astype(np.float64)
+        self._moments = (self.features.transpose(0, 2, 1) @ self.features).astype(np.float64)
+        self._invert(ridge)
+
+    def of_rows(self, rows: Rows) -> Regression:
+        """The same problem on some of the sampled places."""
+        part = copy(self)
+        part.places = tuple(axis[rows] for axis in self.places)
+        part.features = self.features[:, rows]
+        part._moments = (part.features.transpose(0, 2, 1) @ part.features).astype(np.float64)
+        part._invert(self._ridge)
+        return part
+
+    def with_ridge(self, ridge: float) -> Regression:
+        """The same problem with another λ."""
+        other = copy(self)
+        other._invert(ridge)
+        return other
+
+    def _invert(self, ridge: float) -> None:
+        self._ridge = ridge
+        moments = self._moments.copy()
         size = moments.shape[1]
         diagonal = moments[:, range(size), range(size)]
         scale = diagonal[:, : self.weights].mean(axis=1, keepdims=True)
@@ -113,7 +136,7 @@ class Regression:
             direction = direction / np.maximum(lengths, np.finfo(np.float32).tiny)
         return steepest
 
-    def effect(self, correction: Array, rows: slice = slice(None)) -> Array:
+    def effect(self, correction: Array, rows: Rows = slice(None)) -> Array:
         """[rows, C]: what a correction adds at the sampled places."""
         change = self.features[:, rows] @ correction
         return change.transpose(1, 0, 2).reshape(change.shape[1], -1)

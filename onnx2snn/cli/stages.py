@@ -13,7 +13,7 @@ from onnx2snn.cli.options import Whole
 from onnx2snn.emit.encoding import ENCODINGS
 from onnx2snn.emit.readout import READOUTS
 from onnx2snn.emit.weight_bits import LEAST_WEIGHT_BITS, MOST_WEIGHT_BITS
-from onnx2snn.methods import BIASES, POTENTIALS, RECIPES, THRESHOLDS, WEIGHTS
+from onnx2snn.methods import BIASES, POTENTIALS, RECIPES, THRESHOLDS, TUNINGS, WEIGHTS
 from onnx2snn.plan import ConversionConfig
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -57,6 +57,7 @@ def stage_options(function: F) -> F:
         _stage("v_init", click.Choice(POTENTIALS.names()), "Initial membrane potential."),
         _stage("bias", click.Choice(BIASES.names()), "How biases are corrected."),
         _stage("weights", click.Choice(WEIGHTS.names()), "How weights are corrected."),
+        _stage("tuning", click.Choice(TUNINGS.names()), "How all layers are tuned together."),
         _stage("neuron", click.Choice(api.CHOICES["neuron"]), "Neuron model of activations."),
         click.option(
             "--leak",

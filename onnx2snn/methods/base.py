@@ -6,18 +6,19 @@ in the walk it may *refine* that, layer by layer, on the spikes that really arri
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from onnx2snn.calibration import SiteStatistics
 from onnx2snn.calibration.clipped import ClippedNetwork
-from onnx2snn.calibration.walker import Corrected, View
+from onnx2snn.calibration.walker import Array, Corrected, View
 from onnx2snn.methods.work import Work
-from onnx2snn.plan import ActivationSite, ConversionConfig
+from onnx2snn.plan import ActivationSite, ConversionConfig, LayerCorrection, NeuronPlan
+from onnx2snn.segment import Segment
 from onnx2snn_runtime.registry import Registry
 
 Vector: TypeAlias = npt.NDArray[np.float64]
@@ -25,6 +26,8 @@ Vector: TypeAlias = npt.NDArray[np.float64]
 Refine: TypeAlias = Callable[[Work, ConversionConfig], Work]
 #: Corrected layers of a segment; the population at its end, if there is one.
 Correct: TypeAlias = Callable[[View, Work | None, ConversionConfig], Mapping[str, Corrected]]
+#: Called with (what is done, steps done, steps in all).
+Progress: TypeAlias = Callable[[str, int, int], None]
 #: From the network, statistics by site and options to a share of the maximum by site.
 Share: TypeAlias = Callable[
     [ClippedNetwork, Mapping[str, SiteStatistics], ConversionConfig], Mapping[str, float]
@@ -109,7 +112,62 @@ class WeightMethod:
     correct: Correct | None = None
 
 
+@dataclass(frozen=True)
+class Calibrated:
+    """Populations and layers as calibration leaves them.
+
+    Attributes:
+        neurons: one for each site, in their order.
+        corrections: of layers.
+    """
+
+    neurons: tuple[NeuronPlan, ...]
+    corrections: tuple[LayerCorrection, ...] = ()
+
+
+class Tune(Protocol):
+    """Tunes all layers together, after the walk."""
+
+    def __call__(
+        self,
+        segments: Sequence[Segment],
+        start: Calibrated,
+        inputs: Mapping[str, Array],
+        config: ConversionConfig,
+        progress: Progress | None,
+    ) -> Calibrated:
+        """The whole network, better on the inputs.
+
+        Args:
+            segments: the network, cut at its populations.
+            start: what the walk found.
+            inputs: [N, ...] by name.
+            config: what was asked for.
+            progress: called with the loss.
+
+        Raises:
+            NoGradientError: an operator has no gradient.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class TuningMethod:
+    """A way to tune all layers together.
+
+    Attributes:
+        name: as users write it.
+        summary: one line, with the source.
+        tune: after the walk, or None.
+    """
+
+    name: str
+    summary: str
+    tune: Tune | None = None
+
+
 THRESHOLDS: Registry[ThresholdMethod] = Registry("threshold method", "onnx2snn.methods.threshold")
 POTENTIALS: Registry[PotentialMethod] = Registry("initial potential", "onnx2snn.methods.potential")
 BIASES: Registry[BiasMethod] = Registry("bias method", "onnx2snn.methods.bias")
 WEIGHTS: Registry[WeightMethod] = Registry("weight method", "onnx2snn.methods.weights")
+TUNINGS: Registry[TuningMethod] = Registry("tuning", "onnx2snn.methods.tuning")

@@ -7,10 +7,9 @@ the potential of every neuron last. Results that are no spikes have weights only
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TypeAlias
 
 import numpy as np
 
@@ -28,14 +27,11 @@ from onnx2snn.calibration.walker import (
     bytes_per_sample,
 )
 from onnx2snn.errors import ConfigError
-from onnx2snn.methods.base import BIASES, POTENTIALS, THRESHOLDS, WEIGHTS, Refine
+from onnx2snn.methods.base import BIASES, POTENTIALS, THRESHOLDS, WEIGHTS, Progress, Refine
 from onnx2snn.methods.planner import AUTO
 from onnx2snn.methods.work import Work
 from onnx2snn.plan import ConversionConfig, Diagnostic, LayerCorrection, NeuronPlan
 from onnx2snn.segment import Segment
-
-#: Called with (what is done, steps done, steps in all).
-Progress: TypeAlias = Callable[[str, int, int], None]
 
 #: What a walk may hold, in bytes; fewer samples are used where it would be more.
 BUDGET = 2 << 30
@@ -94,7 +90,7 @@ def calibrate_layers(
         DataError: the data do not fit the model.
     """
     steps = _steps(config)
-    inputs = _read(dataset)
+    inputs = read_inputs(dataset)
     inputs = _within_budget(segments, inputs, steps, diagnostics)
     by_site = {n.site: n for n in neurons}
     walk = Walk(segments, inputs, config.timesteps, steps, encoders)
@@ -140,7 +136,8 @@ def _steps(config: ConversionConfig) -> int:
     return 1 if config.neuron in AVERAGED else config.timesteps
 
 
-def _read(dataset: Dataset) -> dict[str, Array]:
+def read_inputs(dataset: Dataset) -> dict[str, Array]:
+    """All samples, [N, ...] by the name of the input."""
     batches = list(dataset.batches(READ_SIZE))
     return {name: np.concatenate([b[name] for b in batches]) for name in batches[0]}
 

@@ -12,7 +12,7 @@ from onnx2snn_runtime.registry import Registry
 #: In longer windows layer-by-layer calibration gains little and takes long.
 LONGEST_CALIBRATED = 64
 #: Stages that calibration is about.
-CALIBRATED = frozenset({"threshold", "percentile", "v_init", "bias", "weights", "reset"})
+CALIBRATED = frozenset({"threshold", "percentile", "v_init", "bias", "weights", "tuning", "reset"})
 #: Neurons that calibration cannot simulate.
 UNSIMULATED = frozenset({"lif"})
 
@@ -33,6 +33,7 @@ class Recipe:
         stages: fields of ConversionConfig that it sets; what the user says comes first.
         stages_with_data: more of them where there are calibration data, the window is no longer
             than LONGEST_CALIBRATED, and the user chose no stage that calibration is about.
+        stages_by_neuron: what a neuron model has in place of some of them.
         emission: how neurons speak the integers of quantizers: exactly ("unary", "averaged",
             "radix") or nearly ("calcium"); empty for recipes that need no quantizers.
         neurons: what the stage "neuron" may be.
@@ -45,6 +46,7 @@ class Recipe:
     citation: str = ""
     stages: Mapping[str, Any] = field(default_factory=dict)
     stages_with_data: Mapping[str, Any] = field(default_factory=dict)
+    stages_by_neuron: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     emission: str = ""
     neurons: tuple[str, ...] = ("if", "signed-if", "asg", "lif")
 
@@ -60,7 +62,10 @@ class Recipe:
         short = isinstance(timesteps, Integral) and int(timesteps) <= LONGEST_CALIBRATED
         simulated = given.get("neuron") not in UNSIMULATED
         calibrates = has_data and short and simulated and not CALIBRATED & given.keys()
-        return {**self.stages, **(self.stages_with_data if calibrates else {}), **given}
+        stages = {**self.stages, **(self.stages_with_data if calibrates else {})}
+        neuron = {**stages, **given}.get("neuron", "")
+        own = self.stages_by_neuron.get(neuron, {}) if stages else {}
+        return {**stages, **own, **given}
 
 
 RECIPES: Registry[Recipe] = Registry("recipe", "onnx2snn.methods.recipes")

@@ -8,7 +8,12 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from onnx2snn.calibration import collect_statistics, open_dataset
 from onnx2snn.frontend import canonicalise
+from onnx2snn.methods import plan_neurons
+from onnx2snn.sites import find_sites
+from onnx2snn.sites.segments import find_segments
+from onnx2snn_runtime.session import tensor_info
 
 
 @pytest.fixture(scope="session")
@@ -193,3 +198,54 @@ def ops_of():
         return [n.op_type if isinstance(n, onnx.NodeProto) else n.op for n in nodes]
 
     return ops
+
+
+class Cut:
+    """A network cut into segments, with samples and plans for its populations."""
+
+    def __init__(self, model, samples=32, avgpool="linear"):
+        self.canonical = canonicalise(model)
+        self.sites = find_sites(
+            self.canonical, avgpool=avgpool, keep_analog=frozenset(), diagnostics=[]
+        )
+        self.segments = find_segments(self.canonical, self.sites, ())
+        self.model = self.canonical.to_model()
+        [image] = self.model.graph.input
+        dims = [d.dim_value for d in image.type.tensor_type.shape.dim][1:]
+        rng = np.random.default_rng(0)
+        values = rng.normal(0, 1, (samples, *dims)).astype(np.float32)
+        self.inputs = {image.name: values}
+        self.dataset = open_dataset(self.inputs, (tensor_info(image),))
+
+    def plan(self, config):
+        """The start: one neuron for each site."""
+        sites = [s for s in self.sites if not s.is_pool]
+        found = collect_statistics(self.model, sites, self.dataset, percentile=99.9)
+        return plan_neurons(self.sites, found, config, [])[0]
+
+
+@pytest.fixture(scope="session")
+def cut():
+    """The class that cuts a network."""
+    return Cut
+
+
+@pytest.fixture(scope="session")
+def jointed():
+    """A maker of networks with a shortcut, a depthwise layer, a pool, a clip and a concat."""
+
+    def make(pool="AveragePool"):
+        net = Net()
+        x = net.input(shape=("N", 2, 8, 8))
+        x = net.relu(net.conv(x, (4, 2, 3, 3), bias=True, pads=[1] * 4), name="one")
+        y = net.relu(net.conv(x, (4, 1, 3, 3), bias=True, pads=[1] * 4, group=4), name="two")
+        y = net.node("Add", net.conv(y, (4, 4, 1, 1), bias=True), x)
+        x = net.relu(y, name="three")
+        x = net.node(pool, x, kernel_shape=[2, 2], strides=[2, 2], name="pool")
+        z = net.conv(x, (2, 4, 1, 1))
+        other = net.node("Clip", z, net.const(-0.3), net.const(0.8), name="four")
+        x = net.node("Concat", x, other, axis=1)
+        x = net.relu(net.gemm(net.node("Flatten", x), (96, 10)), name="five")
+        return net.model(net.gemm(x, (10, 5)))
+
+    return make

@@ -5,7 +5,7 @@ quantizers, batch norm or bounds, or from synthetic inputs.
 """
 
 from onnx2snn.methods.recipe import RECIPES, Recipe
-from onnx2snn.methods.recipes.regression import STAGES
+from onnx2snn.methods.recipes.regression import OF_AVERAGED, STAGES
 
 RECIPES.register("auto")(
     Recipe(
@@ -14,5 +14,6 @@ RECIPES.register("auto")(
         needs="nothing; calibration data help most",
         costs="seconds; with data up to a minute, and the file is for its T",
         stages_with_data=STAGES,
+        stages_by_neuron={"asg": OF_AVERAGED},
     )
 )

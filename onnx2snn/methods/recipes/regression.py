@@ -14,6 +14,15 @@ STAGES = {
     "avgpool": "linear",
 }
 
+#: Averaged neurons hear means only: spikes are never uneven, a search has nothing to find, and the
+#: network in counts is simple enough to be tuned as a whole.
+OF_AVERAGED = {
+    "threshold": "mmse",
+    "v_init": "half",
+    "weights": "calibrate-cv",
+    "tuning": "distill",
+}
+
 RECIPES.register("regression")(
     Recipe(
         "regression",
@@ -21,5 +30,6 @@ RECIPES.register("regression")(
         needs="calibration data",
         costs="half a minute; few steps",
         stages=STAGES,
+        stages_by_neuron={"asg": OF_AVERAGED},
     )
 )

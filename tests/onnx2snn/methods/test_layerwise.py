@@ -26,7 +26,7 @@ from onnx2snn.plan import ConversionConfig, ConversionPlan
 from onnx2snn.sites import find_sites
 from onnx2snn.sites.segments import find_segments
 from onnx2snn_runtime import SpikingSession
-from onnx2snn_runtime.session import tensor_info
+from onnx2snn_runtime.inputs import tensor_info
 
 BEST = {
     "threshold": "search",

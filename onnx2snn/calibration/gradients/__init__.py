@@ -1,0 +1,1 @@
+"""Backward passes as ONNX graphs: one rule per operator."""

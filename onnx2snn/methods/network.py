@@ -1,0 +1,144 @@
+"""Calibration of a network: layer by layer, then all layers together, and the best of it.
+
+Some samples are held out from both; the parts that are compared on them are the network as it was
+planned, after the walk, and tuned. So calibration is never worse than none, as far as they tell.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from functools import partial
+from types import MappingProxyType
+
+import numpy as np
+
+from onnx2snn.calibration.dataset import Dataset
+from onnx2snn.calibration.gradients.backward import NoGradientError
+from onnx2snn.calibration.walker import Array, Encode
+from onnx2snn.methods.base import TUNINGS, Calibrated, Progress
+from onnx2snn.methods.forward import simulate_plan
+from onnx2snn.methods.layerwise import calibrate_layers, read_inputs, walks
+from onnx2snn.plan import ConversionConfig, Diagnostic, LayerCorrection, NeuronPlan
+from onnx2snn.segment import Segment
+
+#: One of so many samples is held out.
+HELD = 8
+
+log = logging.getLogger("onnx2snn")
+
+
+def calibrates(config: ConversionConfig) -> bool:
+    """Whether a stage needs calibration data beyond statistics."""
+    return walks(config) or TUNINGS.get(config.tuning).tune is not None
+
+
+def calibrate(
+    segments: Sequence[Segment],
+    neurons: Sequence[NeuronPlan],
+    dataset: Dataset,
+    config: ConversionConfig,
+    diagnostics: list[Diagnostic],
+    progress: Progress | None = None,
+    corrections: Sequence[LayerCorrection] = (),
+    encoders: Mapping[str, Encode] = MappingProxyType({}),
+) -> Calibrated:
+    """All stages that look at what really arrives.
+
+    Args:
+        segments: the network, cut at its populations.
+        neurons: the start, one for each site.
+        dataset: calibration data.
+        config: which stages.
+        diagnostics: what the user should know.
+        progress: called with the layer's name and error.
+        corrections: of layers, made before.
+        encoders: of what enters time as spikes, by name.
+
+    Raises:
+        ConfigError: the neuron model has no simulation here.
+        CalibrationError: an activation is NaN or infinite.
+        DataError: the data do not fit the model.
+    """
+    walk = partial(
+        _walked,
+        segments,
+        neurons,
+        config=config,
+        diagnostics=diagnostics,
+        progress=progress,
+        corrections=corrections,
+        encoders=encoders,
+    )
+    tune = TUNINGS.get(config.tuning).tune
+    if tune is None:
+        return walk(dataset)
+    if encoders:
+        diagnostics.append(_not_tuned("inputs enter time as spikes, it knows currents only"))
+        return walk(dataset)
+    fitted, held = dataset.apart(len(dataset) // HELD, config.seed)
+    found = {"start": Calibrated(tuple(neurons), tuple(corrections))}
+    if walks(config):
+        found["walk"] = walk(fitted)
+    last = list(found.values())[-1]
+    try:
+        found[config.tuning] = tune(segments, last, read_inputs(fitted), config, progress)
+    except NoGradientError as error:
+        diagnostics.append(_not_tuned(str(error)))
+    return _best(segments, found, read_inputs(held), config, diagnostics)
+
+
+def _not_tuned(reason: str) -> Diagnostic:
+    return Diagnostic("NOT_TUNED", "info", "", "layers are not tuned together", reason)
+
+
+def _walked(
+    segments: Sequence[Segment],
+    neurons: Sequence[NeuronPlan],
+    dataset: Dataset,
+    *,
+    config: ConversionConfig,
+    diagnostics: list[Diagnostic],
+    progress: Progress | None,
+    corrections: Sequence[LayerCorrection],
+    encoders: Mapping[str, Encode],
+) -> Calibrated:
+    found = calibrate_layers(
+        segments, neurons, dataset, config, diagnostics, progress, corrections, encoders
+    )
+    return Calibrated(found.neurons, found.corrections)
+
+
+def _best(
+    segments: Sequence[Segment],
+    found: Mapping[str, Calibrated],
+    inputs: Mapping[str, Array],
+    config: ConversionConfig,
+    diagnostics: list[Diagnostic],
+) -> Calibrated:
+    """The one with the least error on samples that none of them has seen."""
+    errors = {name: _error(segments, one, inputs, config.timesteps) for name, one in found.items()}
+    best = min(errors, key=errors.__getitem__)
+    told = ", ".join(f"{name} {100 * error:.3g} %" for name, error in errors.items())
+    samples = len(next(iter(inputs.values())))
+    diagnostics.append(
+        Diagnostic(
+            "CALIBRATIONS_COMPARED",
+            "info",
+            "",
+            f"kept '{best}' of these: {told}",
+            f"squared error of the results, relative to their variance, on {samples} samples",
+        )
+    )
+    return found[best]
+
+
+def _error(
+    segments: Sequence[Segment], one: Calibrated, inputs: Mapping[str, Array], timesteps: int
+) -> float:
+    results = simulate_plan(segments, one.neurons, one.corrections, inputs, timesteps)
+    errors = [
+        float(np.square(plan - source, dtype=np.float64).mean() / max(source.var(), 1e-12))
+        for source, plan in results.values()
+    ]
+    return float(np.mean(errors)) if errors else 0.0

@@ -1,0 +1,130 @@
+"""distill: all weights, thresholds and biases descend together towards the source's activations.
+
+The network runs in counts (:mod:`onnx2snn.calibration.counts`), the floor's derivative is taken as
+one (straight-through, as Li 2021 does layer by layer), and the source is the teacher, so labels are
+not needed. Adam (Kingma and Ba 2015) with steps in proportion to each parameter's size, which rise
+and fall as a cosine. What is kept is the running mean of the parameters: the floor makes gradients
+noisy, and the mean is better on other samples than the last value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import cos, pi
+
+import numpy as np
+import numpy.typing as npt
+
+from onnx2snn.calibration.counts import THRESHOLD, WEIGHT, CountNetwork, source_network
+from onnx2snn.calibration.descent import Descent
+from onnx2snn.calibration.walker import Array
+from onnx2snn.methods.base import TUNINGS, Calibrated, Progress, TuningMethod
+from onnx2snn.plan import ConversionConfig
+from onnx2snn.segment import Segment
+
+STEPS, BATCH = 180, 16
+#: The largest step, as a share of a parameter's size.
+RATE = 0.002
+#: Share of all steps in which the rate rises.
+WARM = 0.1
+#: Of Adam: how long gradients and their squares are remembered.
+FIRST, SECOND = 0.9, 0.99
+#: How much of the running mean is kept at every step.
+KEPT = 0.97
+#: Thresholds stay above this share of where they began.
+LEAST = 0.05
+
+
+def tune(
+    segments: Sequence[Segment],
+    start: Calibrated,
+    inputs: Mapping[str, Array],
+    config: ConversionConfig,
+    progress: Progress | None,
+) -> Calibrated:
+    """See :class:`onnx2snn.methods.base.Tune`."""
+    network = CountNetwork(segments, start.neurons, start.corrections, config.timesteps)
+    samples = len(next(iter(inputs.values())))
+    size = min(BATCH, samples)
+    descent = Descent(network, source_network(segments), inputs, size)
+    optimizer = _Adam(network)
+    for step, rows in enumerate(_batches(samples, size, config.seed)):
+        loss, gradients = descent({name: values[rows] for name, values in inputs.items()})
+        warm = min(1.0, (step + 1) / (WARM * STEPS + 1))
+        optimizer.step(gradients, RATE * warm * (1 + cos(pi * step / STEPS)) / 2)
+        if progress:
+            progress(f"tune all layers: loss {loss:.3g}", step + 1, STEPS)
+    network.parameters.update(optimizer.means)
+    return Calibrated(network.tuned_neurons(), network.tuned_corrections())
+
+
+def _batches(samples: int, size: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:
+    """Rows of every batch: each epoch in an order of its own, what is left over dropped."""
+    rng = np.random.default_rng(seed)
+    for step in range(STEPS):
+        place = step % (samples // size)
+        if place == 0:
+            order = rng.permutation(samples)
+        yield order[place * size : (place + 1) * size]
+
+
+class _Adam:
+    """Adam on a network's parameters, and their running means."""
+
+    def __init__(self, network: CountNetwork) -> None:
+        self._parameters = network.parameters
+        self._scales = _scales(network.parameters)
+        self._limits = _limits(network)
+        self._first = {n: np.zeros_like(p) for n, p in self._parameters.items()}
+        self._second = {n: np.zeros_like(p) for n, p in self._parameters.items()}
+        self._steps = 0
+        self.means = {n: p.copy() for n, p in self._parameters.items()}
+
+    def step(self, gradients: Mapping[str, Array], rate: float) -> None:
+        """One step of all parameters, in place of their values."""
+        self._steps += 1
+        late = 1 - FIRST**self._steps, 1 - SECOND**self._steps
+        keep = min(KEPT, 1 - 1 / self._steps)
+        for name, gradient in gradients.items():
+            first, second = self._first[name], self._second[name]
+            first += np.float32(1 - FIRST) * (gradient - first)
+            second += np.float32(1 - SECOND) * (np.square(gradient) - second)
+            root = np.sqrt(second / np.float32(late[1])) + np.finfo(np.float32).tiny
+            change = np.float32(rate / late[0]) * self._scales[name] * first / root
+            moved = (self._parameters[name] - change).astype(np.float32)
+            if name in self._limits:
+                moved = np.clip(moved, *self._limits[name])
+            self._parameters[name] = moved
+            self.means[name] += np.float32(1 - keep) * (moved - self.means[name])
+
+
+def _scales(parameters: Mapping[str, Array]) -> dict[str, Array]:
+    """The size of a parameter: of weights their layer's, of populations' their threshold."""
+    scales = {}
+    for name in parameters:
+        owner = name.rpartition("/")[0]
+        if owner + THRESHOLD in parameters:
+            scales[name] = parameters[owner + THRESHOLD].copy()
+        else:
+            mean = np.mean(np.square(parameters[owner + WEIGHT]), dtype=np.float64)
+            scales[name] = np.sqrt(mean, dtype=np.float32)
+    return scales
+
+
+def _limits(network: CountNetwork) -> dict[str, tuple[Array, Array]]:
+    """Between what thresholds must stay."""
+    limits = {}
+    for segment in network.populations:
+        site = segment.site
+        assert site is not None
+        start = network.parameters[site.name + THRESHOLD]
+        widest = np.maximum(start, np.float32(site.upper - site.lower))
+        limits[site.name + THRESHOLD] = (np.float32(LEAST) * start, widest)
+    return limits
+
+
+TUNINGS.register("distill")(
+    TuningMethod(
+        "distill", "all layers together, towards the source's activations and outputs", tune
+    )
+)

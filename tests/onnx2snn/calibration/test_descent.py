@@ -1,0 +1,75 @@
+"""Loss and gradients of the whole network."""
+
+import numpy as np
+import pytest
+
+from onnx2snn.calibration.counts import CountNetwork, source_network
+from onnx2snn.calibration.descent import Descent
+from onnx2snn.calibration.gradients.backward import NoGradientError
+from onnx2snn.plan import ConversionConfig
+
+#: So many steps that the floor hardly shows.
+FINE = 1 << 12
+
+
+@pytest.fixture(scope="module")
+def net(jointed, cut):
+    return cut(jointed("MaxPool"), samples=16)
+
+
+def descent(net, timesteps):
+    config = ConversionConfig(timesteps=timesteps, neuron="asg", threshold="mmse", avgpool="linear")
+    network = CountNetwork(net.segments, net.plan(config), (), timesteps)
+    return network, Descent(network, source_network(net.segments), net.inputs, 16)
+
+
+def test_gradients_against_differences(net):
+    """With fine steps the straight-through estimate is the derivative."""
+    network, loss = descent(net, FINE)
+    rng = np.random.default_rng(0)
+    for name, values in network.parameters.items():  # away from the source, where L is smooth
+        noise = rng.normal(0, 0.1, values.shape).astype(np.float32)
+        network.parameters[name] = values + noise * np.abs(values).mean()
+    _, gradients = loss(net.inputs)
+    assert set(gradients) == set(network.parameters)
+    largest = max(float(np.abs(g).sum()) for g in gradients.values())
+    for name, gradient in gradients.items():
+        values = network.parameters[name]
+        assert gradient.shape == values.shape
+        way = np.sign(gradient)
+        step = np.float32(0.002) * max(np.abs(values).mean(), np.float32(0.1))
+        ahead, behind = (
+            loss(net.inputs)[0]
+            for network.parameters[name] in (values + step * way, values - step * way)
+        )
+        network.parameters[name] = values
+        slope = float((ahead - behind) / (2 * step))
+        assert slope == pytest.approx(np.abs(gradient).sum(), rel=0.1, abs=0.01 * largest)
+
+
+def test_loss_is_relative(net):
+    """One result as far away as it varies counts one, and so do populations in the mean."""
+    network, loss = descent(net, FINE)
+    exact, _ = loss(net.inputs)
+    assert exact < 0.1
+    for name in network.parameters:
+        network.parameters[name] = 0 * network.parameters[name] + np.float32(
+            1e6 if name.endswith("/threshold") else 0
+        )
+    silent, _ = loss(net.inputs)
+    source = source_network(net.segments).run(net.inputs)
+    y = source[network.results[0]]
+    result = float(np.mean(np.square(y, dtype=np.float64)) / y.var(dtype=np.float64))
+    lower = source[network.populations[3].target]
+    four = np.mean((lower + 0.3) ** 2) / np.mean(lower**2)
+    assert silent == pytest.approx(result + (4 + four) / 5, rel=1e-3)
+
+
+def test_a_constant_source_is_refused(new_net, cut):
+    """A population that never fires, and a result that is always the same."""
+    made = new_net()
+    dead = made.const(np.zeros((3, 2, 1, 1)))
+    x = made.relu(made.node("Conv", made.input(shape=("N", 2, 8, 8)), dead), name="one")
+    net = cut(made.model(made.conv(x, (2, 3, 1, 1))))
+    with pytest.raises(NoGradientError, match="same for all samples"):
+        descent(net, 4)

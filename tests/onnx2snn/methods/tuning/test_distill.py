@@ -1,0 +1,106 @@
+"""All layers together, closer to the source."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from onnx2snn.calibration.gradients.backward import NoGradientError
+from onnx2snn.methods import TUNINGS, Calibrated
+from onnx2snn.methods.forward import simulate_plan
+from onnx2snn.plan import ConversionConfig
+
+CONFIG = ConversionConfig(timesteps=4, neuron="asg", threshold="mmse", avgpool="linear")
+
+
+@pytest.fixture(scope="module", params=["AveragePool", "MaxPool"])
+def net(request, jointed, cut):
+    return cut(jointed(request.param), samples=64)
+
+
+def tuned(net, config=CONFIG, progress=None):
+    start = Calibrated(net.plan(config))
+    return start, TUNINGS.get("distill").tune(net.segments, start, net.inputs, config, progress)
+
+
+def error(net, found, timesteps=4):
+    results = simulate_plan(net.segments, found.neurons, found.corrections, net.inputs, timesteps)
+    [(source, plan)] = results.values()
+    return float(np.square(plan - source).sum() / np.square(source).sum())
+
+
+@pytest.mark.parametrize("timesteps", [1, 4])
+def test_comes_closer(timesteps, net):
+    start, found = tuned(net, replace(CONFIG, timesteps=timesteps))
+    assert error(net, found, timesteps) < 0.9 * error(net, start, timesteps)
+
+
+def test_bounds_of_thresholds(net):
+    """None is above its activation's range, or falls to nothing."""
+    start, found = tuned(net)
+    for site, before, after in zip(net.sites, start.neurons, found.neurons, strict=True):
+        if after.threshold is not None:
+            assert (after.threshold <= site.upper - site.lower + 1e-6).all()
+            assert (after.threshold >= 0.05 * before.threshold).all()
+            np.testing.assert_allclose(after.v_init, after.threshold / 2, rtol=1e-5)
+
+
+def test_deterministic_for_a_seed(net):
+    (_, one), (_, two), (_, other) = (tuned(net, replace(CONFIG, seed=s)) for s in (1, 1, 2))
+    for a, b in zip(one.corrections, two.corrections, strict=True):
+        np.testing.assert_array_equal(a.weight, b.weight)
+    assert any(
+        (a.weight != b.weight).any()
+        for a, b in zip(one.corrections, other.corrections, strict=True)
+    )
+
+
+def test_does_not_change_what_it_was_given(net):
+    start = Calibrated(net.plan(CONFIG))
+    before = [None if n.threshold is None else n.threshold.copy() for n in start.neurons]
+    TUNINGS.get("distill").tune(net.segments, start, net.inputs, CONFIG, None)
+    for neuron, threshold in zip(start.neurons, before, strict=True):
+        if threshold is not None:
+            np.testing.assert_array_equal(neuron.threshold, threshold)
+
+
+def test_progress(net):
+    told = []
+    tuned(net, progress=lambda *a: told.append(a))
+    steps = [step for _, step, _ in told]
+    assert steps == list(range(1, told[0][2] + 1))
+    assert all("loss" in text for text, _, _ in told)
+
+
+@pytest.mark.parametrize("samples", [1, 3])
+def test_few_samples(samples, jointed, cut):
+    _, found = tuned(cut(jointed(), samples=samples), replace(CONFIG, timesteps=1))
+    for values in (c.weight for c in found.corrections):
+        assert np.isfinite(values).all()
+
+
+def test_dead_channels(new_net, cut):
+    """They stay silent, and the layers behind them learn."""
+    made = new_net()
+    weights = np.zeros((3, 2, 1, 1))
+    weights[1] = 1
+    x = made.node("Conv", made.input(shape=("N", 2, 8, 8)), made.const(weights))
+    x = made.relu(made.conv(made.relu(x, name="one"), (3, 3, 1, 1)), name="two")
+    net = cut(made.model(made.conv(x, (2, 3, 1, 1))))
+    _, found = tuned(net)
+    one = found.neurons[0]
+    assert one.amplitude.reshape(-1).astype(bool).tolist() == [False, True, False]
+    assert np.isfinite(one.threshold).all()
+    assert np.isfinite(error(net, found))
+    before = {layer.node: s for s in net.segments for layer in s.layers}
+    assert set(before) == {c.layer for c in found.corrections}
+
+
+def test_what_has_no_gradient(new_net, cut):
+    made = new_net()
+    x = made.relu(made.conv(made.input(shape=("N", 2, 8, 8)), (3, 2, 1, 1)), name="one")
+    x = made.node("Sigmoid", made.conv(x, (3, 3, 1, 1)))
+    x = made.relu(made.conv(x, (3, 3, 1, 1)), name="two")
+    net = cut(made.model(made.conv(x, (2, 3, 1, 1))))
+    with pytest.raises(NoGradientError, match="Sigmoid"):
+        tuned(net)
