@@ -92,13 +92,16 @@ PARTS = {
 
 
 def main() -> None:
-    """All parts."""
+    """All parts, or those asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--samples", type=int, default=300)
-    n = parser.parse_args().samples
+    parser.add_argument("--samples", type=int, default=600)
+    parser.add_argument("--part", action="append", choices=sorted(PARTS), help="may be repeated")
+    given = parser.parse_args()
+    n = given.samples
     lines = head("Choices of single stages", f"python benchmarks/stage_choices.py --samples {n}")
     lines += [f"{RESNET20.name}. Accuracy in % on {n} test images.", ""]
-    for title, (part, columns) in PARTS.items():
+    for title in given.part or PARTS:
+        part, columns = PARTS[title]
         rows = list(part(n))
         lines += [f"## {title}", "", *((part.__doc__ or "").strip().splitlines()), ""]
         lines += table(columns, rows)
