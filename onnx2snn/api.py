@@ -62,6 +62,7 @@ from onnx2snn.methods import (
     plan_neurons,
     sites_without_threshold,
 )
+from onnx2snn.methods.contest import hold_contest, report
 from onnx2snn.methods.planner import AUTO
 from onnx2snn.plan import (
     ActivationSite,
@@ -552,21 +553,28 @@ def _make_plan(
     )
     if calibrates(config):
         dataset = _walkable(canonical, config, calibration_data, preprocessing)
-        plan = _calibrated(canonical, plan, dataset, diagnostics, progress)
+        plan = _calibrated(canonical, plan, statistics, dataset, diagnostics, progress)
     return replace(plan, diagnostics=tuple(diagnostics))
 
 
 def _calibrated(
     canonical: CanonicalGraph,
     plan: ConversionPlan,
+    statistics: Mapping[str, SiteStatistics],
     dataset: Dataset,
     diagnostics: list[Diagnostic],
     progress: Progress | None,
 ) -> ConversionPlan:
     """The plan with all stages that look at what really arrives."""
-    config = plan.config
     encoders, coded = coded_inputs(canonical, plan)
-    segments = find_segments(canonical, plan.sites, config.keep_analog, coded)
+    segments = find_segments(canonical, plan.sites, plan.config.keep_analog, coded)
+    config, scores = hold_contest(
+        segments, plan.sites, statistics, dataset, plan.config, progress, encoders
+    )
+    if scores:
+        diagnostics.append(report(scores))
+        neurons, _ = plan_neurons(plan.sites, statistics, config, [])
+        plan = replace(plan, config=config, neurons=neurons)
     stages = partial(calibrate, segments, dataset=dataset, progress=progress, encoders=encoders)
     found = stages(plan.neurons, config=config, diagnostics=diagnostics)
     plan = replace(plan, neurons=found.neurons, corrections=found.corrections, timesteps_fixed=True)
