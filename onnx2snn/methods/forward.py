@@ -59,3 +59,12 @@ def agreement(results: Mapping[str, tuple[Array, Array]]) -> float:
         for source, plan in results.values()
     ]
     return float(np.mean(shares))
+
+
+def output_error(results: Mapping[str, tuple[Array, Array]]) -> float:
+    """Squared error of the plan, relative to the variance of the source's answers; their mean."""
+    errors = [
+        float(np.square(plan - source, dtype=np.float64).mean() / max(source.var(), 1e-12))
+        for source, plan in results.values()
+    ]
+    return float(np.mean(errors)) if errors else 0.0

@@ -18,8 +18,8 @@ def digits_of(weights: Array) -> tuple[Array, Array] | None:
     """Float weights as digits and a scale for each output channel; None if one is not finite.
 
     The scale is the smallest power of two at which a channel's largest weight has three digits, so
-    that a weight is off by at most 2^−23 of that one, and whole numbers below 2^16 are exact. A
-    float32 sum of products rounds more than that.
+    that a weight is off by at most 1/LARGEST, about 2^−23, of that one, and whole numbers up to
+    2^16 are exact. A float32 sum of products rounds more than that.
 
     Args:
         weights: float32 [outputs, ...].

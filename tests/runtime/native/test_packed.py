@@ -91,6 +91,17 @@ class Builder:
         bias = self.whole(output + ".bias", outputs, -90, 90)
         return self.stock("Gemm", [x, weights, bias], output, transB=transposed)
 
+    def shift(self, spikes, channels, rank):
+        """Spikes times an amplitude, one channel and one pixel further, as shortcuts do it."""
+        axes = {"starts": [0, 0], "ends": [-1, -1], "axes": [1, rank - 1], "steps": [1, 1]}
+        inputs = [self.constant("cut." + k, np.array(v)) for k, v in axes.items()]
+        part = self.stock("Slice", [spikes, *inputs], "cut")
+        begins = [0, 1, *[0] * (rank - 3), 1]
+        pads = self.constant("pads", np.array([*begins, *[0] * rank]))
+        whole = self.stock("Pad", [part, pads], "shifted")
+        amplitude = self.whole("shift.amplitude", (channels, *[1] * (rank - 2)), -90, 90)
+        return self.stock("Mul", [whole, amplitude], "shift")
+
     def read(self, currents, output):
         acc = self.constant(output + ".acc_init", np.zeros(1, np.float32))
         t = self.constant(output + ".t_init", np.array(0, np.int64))
@@ -188,13 +199,15 @@ def convolutions(draw, T=STEPS, N=SAMPLES):
     middle = b.fire(currents, "s1", second, rank, kinds[1], v_init(second, sizes))
     currents = b.conv(middle, "c2", second, second, [1] * spatial)
     layers = 2
-    joins = draw(st.sampled_from(["nothing", "spikes", "product", "layer", "everything"]))
+    joins = draw(st.sampled_from(["nothing", "spikes", "product", "moved", "layer", "everything"]))
     if joins in {"spikes", "everything"}:
         currents = b.stock("Add", [currents, middle], "a1")
     if joins in {"product", "everything"}:
         amplitude = b.whole("amplitude", (second, *[1] * spatial), -90, 90)
         product = b.stock("Mul", [amplitude, middle], "m")
         currents = b.stock("Add", [product, currents], "a2")
+    if joins == "moved":
+        currents = b.stock("Add", [currents, b.shift(middle, second, rank)], "a2")
     if joins in {"layer", "everything"}:
         other = b.conv(middle, "c3", second, second, [1] * spatial, scalar=True)
         currents = b.stock("Add", [other, currents], "a3")
