@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -63,7 +64,8 @@ def calibrate(
         found["walk"] = _walked(segments, neurons, fitted, config, diagnostics, progress)
     last = list(found.values())[-1]
     try:
-        found[config.tuning] = tune(segments, last, read_inputs(fitted), config, progress)
+        tuned = tune(segments, last, read_inputs(fitted), config, progress)
+        found[config.tuning] = _told(tuned, config.tuning)
     except NoGradientError as error:
         diagnostics.append(
             Diagnostic("NOT_TUNED", "info", "", "layers are not tuned together", str(error))
@@ -81,6 +83,15 @@ def _walked(
 ) -> Calibrated:
     found = calibrate_layers(segments, neurons, dataset, config, diagnostics, progress)
     return Calibrated(found.neurons, found.corrections)
+
+
+def _told(tuned: Calibrated, by: str) -> Calibrated:
+    """With a note of who tuned it in all populations that have thresholds."""
+    neurons = (
+        n if n.threshold is None else replace(n, provenance={**n.provenance, "tuning": by})
+        for n in tuned.neurons
+    )
+    return replace(tuned, neurons=tuple(neurons))
 
 
 def _best(
