@@ -16,6 +16,7 @@ from onnx2snn.calibration import open_dataset
 from onnx2snn.errors import Onnx2SnnError
 from onnx2snn.evaluation import evaluate
 from onnx2snn.frontend.runnable import runnable
+from onnx2snn.methods import RECIPES
 from onnx2snn_runtime import SpikingSession
 
 #: Small batches stay in the processor's cache: twice as fast as large ones, for ResNet-20.
@@ -62,7 +63,7 @@ def fill(rows: Sequence[Row], steps: Sequence[int], records: Records, *, again: 
             cell = key(row.network.model.stem, row.options, t, row.samples)
             if t not in row.steps or cell in done or (cell in records and not again):
                 continue
-            found = _measure(row, t)
+            found = _measure(row, t, sorted(set(row.steps) & set(steps)))
             records.add(found)
             done.update(r.key for r in found)
             for r in found:
@@ -70,8 +71,8 @@ def fill(rows: Sequence[Row], steps: Sequence[int], records: Records, *, again: 
                 print(f"{row.network.model.stem}: {row.label}, T = {r.timesteps}: {value}")
 
 
-def _measure(row: Row, timesteps: int) -> list[Record]:
-    """The cell at T; at every T of the row where the file is for any T."""
+def _measure(row: Row, timesteps: int, wanted: Sequence[int]) -> list[Record]:
+    """The cell at T; at every T that is wanted where the file is for any T."""
     base = {
         "network": row.network.model.stem,
         "options": dict(row.options),
@@ -81,7 +82,7 @@ def _measure(row: Row, timesteps: int) -> list[Record]:
     try:
         result, seconds = _convert(row, timesteps)
         session = SpikingSession(result.model, threads=1, memory=MEMORY)
-        told = [timesteps] if session.timesteps_fixed else sorted(row.steps)
+        told = [timesteps] if session.timesteps_fixed else wanted
         network = row.network
         test = open_dataset(network.test, session.inputs, network.preprocessing)
         measured = evaluate(
@@ -104,12 +105,14 @@ def _measure(row: Row, timesteps: int) -> list[Record]:
 
 def _convert(row: Row, timesteps: int) -> tuple[ConversionResult, float]:
     """The conversion and its CPU seconds."""
+    recipe = RECIPES.get(row.options.get("recipe", "auto"))
+    calibrates = not recipe.emission or "quantize" in row.options
     before = os.times()
     result = convert(
         row.network.model,
         timesteps,
-        calibration_data=row.network.calibration,
-        preprocessing=row.network.preprocessing,
+        calibration_data=row.network.calibration if calibrates else None,
+        preprocessing=row.network.preprocessing if calibrates else None,
         **row.options,
     )
     after = os.times()

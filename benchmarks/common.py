@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -14,6 +15,8 @@ from onnx2snn import Preprocessing
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).resolve().parent / "results"
+#: What scripts make of the data folder and may use again.
+MADE = Path(tempfile.gettempdir()) / "onnx2snn-benchmarks"
 DATA = Path(os.environ.get("ONNX2SNN_DATA", ROOT.parent / "shared" / "data"))
 
 

@@ -45,7 +45,7 @@ from onnx2snn.evaluation import ExactSession, Verification, verify
 from onnx2snn.evaluation.kernels import kernels_saturate
 from onnx2snn.evaluation.near_ties import FloatComparison, compare_with_float32
 from onnx2snn.frontend import canonicalise, read_source
-from onnx2snn_runtime.session import tensor_info
+from onnx2snn_runtime.inputs import tensor_info
 
 FAST, SLOW = ("exact-radix",), ("exact-asg", "exact")
 FLOAT32_BATCH = 32

@@ -13,7 +13,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from onnx2snn.calibration import open_dataset
-from onnx2snn_runtime.session import tensor_info
+from onnx2snn_runtime.inputs import tensor_info
 
 SAMPLES = 256
 BATCH = 32

@@ -7,10 +7,10 @@ at which T, and by how many points; the report says what was measured.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from common import MLPERF_INT8, OWN_MNIST, RESNET20, Network
+from common import MADE, OWN_MNIST, RESNET20, Network
 
 SHORT = (4, 8, 16)
 MMSE = {"threshold": "mmse", "avgpool": "linear"}
@@ -18,6 +18,12 @@ MMSE = {"threshold": "mmse", "avgpool": "linear"}
 IC = {"threshold": "percentile", "percentile": 99.0, "granularity": "layer", "avgpool": "linear"}
 PERCENTILE = {"threshold": "percentile", "granularity": "layer", "avgpool": "linear"}
 CALCIUM = {"recipe": "gao2023"}
+#: As onnxruntime's static quantization writes it, with symmetric activations.
+RESNET20_INT8 = replace(
+    RESNET20,
+    name="ResNet-20, CIFAR-10, int8 QDQ (onnxruntime, symmetric activations)",
+    model=MADE / "akamaster_cifar10_resnet20_int8.onnx",
+)
 MNIST = {"threshold": "mmse", "input_range": (0.0, 1.0)}
 
 
@@ -129,6 +135,7 @@ QUESTIONS = (
             "… with bias and potential": {**MMSE, "bias": "calibrate", "v_init": "calibrate"},
             "… with weights by descent (WC)": {**MMSE, "weights": "calibrate-sgd"},
             "… with weights by regression": {**MMSE, "weights": "calibrate-ls"},
+            "… with search of thresholds": {**MMSE, "threshold": "search"},
             "… with potential and weights by descent": {
                 **MMSE,
                 "v_init": "calibrate",
@@ -167,14 +174,17 @@ QUESTIONS = (
             "mmse, if": MMSE,
             "mmse, asg": {**MMSE, "neuron": "asg"},
             "ctt, if": {**MMSE, "threshold": "ctt"},
-            "search, if": {**MMSE, "threshold": "search"},
+            "mmse, if, zero potential": {**MMSE, "v_init": "zero"},
+            "ctt, if, zero potential": {**MMSE, "threshold": "ctt", "v_init": "zero"},
             "mmse, signed-if": {**MMSE, "neuron": "signed-if"},
         },
         (
             Claim("mmse, asg", "mmse, if", 8, 15),
             Claim("ctt, if", "mmse, if", 8, 5),
+            Claim("ctt, if, zero potential", "mmse, if, zero potential", 8, 5),
             Claim("mmse, signed-if", "mmse, if", 8, 0),
         ),
+        samples=1000,
     ),
     Question(
         "Expansion of the input on channels",
@@ -214,12 +224,13 @@ QUESTIONS = (
             "ca-lif": CALCIUM,
         },
         (
-            Claim("ca-lif", "", 127, -0.3),
-            Claim("ca-lif", "ca-lif-unrounded", 127, 0),
-            Claim("ca-lif", "lif", 127, 0),
+            Claim("ca-lif", "", 128, -0.3),
+            Claim("ca-lif", "ca-lif-unrounded", 128, 0),
+            Claim("ca-lif", "lif", 128, 0),
         ),
-        MLPERF_INT8,
-        (16, 32, 64, 127),
+        RESNET20_INT8,
+        (16, 32, 64, 128),
+        calibration=256,
     ),
     Question(
         "Encodings",

@@ -10,33 +10,32 @@ conversion, of all threads together.
 from __future__ import annotations
 
 import argparse
-import tempfile
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from cells import Row, fill
-from common import DATA, OWN_MNIST, RESNET20, RESULTS, Network, publish
+from common import DATA, MADE, OWN_MNIST, RESNET20, RESULTS, Network, publish
 from imagenet import archives, imagenet
 from networks import NETWORKS
+from quantize import quantized
 from questions import DIGITS, FAMILIES, QUESTIONS, Question
 from recipe_tables import answers, lost_tables
 from records import Records, circumstances_of
 
 from onnx2snn.methods import RECIPES
 
-STEPS = (8, 4, 16, 2, 32, 1, 64, 127, 128)
+STEPS = (8, 4, 16, 2, 32, 1, 64, 128)
 PARTS = {"families": (FAMILIES,), "mnist": (DIGITS,), "recipes": (), "ablations": QUESTIONS}
 #: Names of networks and how many test images are enough for a table.
 MEASURED = {
     "akamaster_cifar10_resnet20": (RESNET20.name, 500),
-    "sinabs_mnist_cnn": ("MNIST CNN without biases, float", 2000),
-    "onnxzoo_mnist_cnn": ("MNIST CNN of the ONNX model zoo, float", 500),
-    "mlperftiny_cifar10_resnet8_bn_float": ("MLPerf Tiny ResNet-8, CIFAR-10, float", 500),
-    "mlperftiny_cifar10_resnet8_int8_qdq": ("MLPerf Tiny ResNet-8, CIFAR-10, int8 QDQ", 500),
-    "vgg16half_cifar10": ("VGG-16 at half width, CIFAR-10, float", 200),
-    "hls4ml_cifar10_rn08_w8a8pow2_qdq": ("hls4ml ResNet-8, CIFAR-10, 8-bit QDQ", 300),
-    "coral_imagenet_mobilenet_v1_0.25_128_quant_qdq": ("MobileNet 0.25, ImageNet, uint8 QDQ", 200),
+    "sinabs_mnist_cnn": ("MNIST CNN without biases, float", 1000),
+    "onnxzoo_mnist_cnn": ("MNIST CNN of the ONNX model zoo, float", 300),
+    "mlperftiny_cifar10_resnet8_bn_float": ("MLPerf Tiny ResNet-8, CIFAR-10, float", 200),
+    "mlperftiny_cifar10_resnet8_int8_qdq": ("MLPerf Tiny ResNet-8, CIFAR-10, int8 QDQ", 200),
+    "vgg16half_cifar10": ("VGG-16 at half width, CIFAR-10, float", 100),
+    "hls4ml_cifar10_rn08_w8a8pow2_qdq": ("hls4ml ResNet-8, CIFAR-10, 8-bit QDQ", 200),
+    "coral_imagenet_mobilenet_v1_0.25_128_quant_qdq": ("MobileNet 0.25, ImageNet, uint8 QDQ", 100),
 }
 QUANTIZED = ("int8_qdq", "pow2_qdq", "quant_qdq")
 #: Recipes that are measured up to 128 steps: one file serves all T, or needs that many.
@@ -79,28 +78,22 @@ def _recipes(network: Network) -> Iterable[tuple[str, dict[str, Any], tuple[int,
         if recipe.is_exact:
             continue
         most = max(STEPS) if recipe.name in FREE else LONGEST
-        steps = tuple(sorted(t for t in STEPS if t <= most and t != 127))
+        steps = tuple(sorted(t for t in STEPS if t <= most))
         quantized = network.model.stem.endswith(QUANTIZED)
         if recipe.emission and not quantized:
-            yield (
-                f"{recipe.name}, quantized to 8 bits first",
-                {
-                    "recipe": recipe.name,
-                    "quantize": 8,
-                },
-                steps,
-            )
+            options = {"recipe": recipe.name, "quantize": 8}
+            yield f"{recipe.name}, quantized to 8 bits first", options, steps
         else:
             yield recipe.name, {"recipe": recipe.name}, steps
 
 
-def listed_networks(folder: Path) -> list[tuple[Network, int]]:
-    """All networks, and numbers of test images; ImageNet's are looked for in the folder."""
+def listed_networks() -> list[tuple[Network, int]]:
+    """All networks, and numbers of test images."""
     known = {name: (data, preprocessing) for name, data, preprocessing in NETWORKS}
     found = []
     for name, (title, samples) in MEASURED.items():
         data, preprocessing = known[name]
-        test, calibration = data or archives(folder)
+        test, calibration = data or archives(MADE)
         model = DATA / "models" / f"{name}.onnx"
         found.append((Network(title, model, test, calibration, preprocessing), samples))
     found.insert(1, (OWN_MNIST, 2000))
@@ -118,19 +111,27 @@ def main() -> None:
     parser.add_argument("--again", action="store_true", help="measure known cells anew")
     arguments = parser.parse_args()
     records = Records(RESULTS / "recipes.jsonl")
-    with tempfile.TemporaryDirectory() as folder:
-        networks = listed_networks(Path(folder))
-        rows = [
-            row
-            for part in arguments.part
-            for row in rows_of(part, networks, arguments.samples)
-            if any(word in row.label for word in arguments.only)
-            and arguments.network in row.network.model.stem
-        ]
-        if any(row.network.test.parent == Path(folder) for row in rows):
-            imagenet(Path(folder))
-        fill(rows, arguments.steps, records, again=arguments.again)
-        _publish(networks, records, arguments.samples)
+    networks = listed_networks()
+    rows = [
+        row
+        for part in arguments.part
+        for row in rows_of(part, networks, arguments.samples)
+        if any(word in row.label for word in arguments.only)
+        and arguments.network in row.network.model.stem
+    ]
+    _prepare(rows)
+    fill(rows, arguments.steps, records, again=arguments.again)
+    _publish(networks, records, arguments.samples)
+
+
+def _prepare(rows: Iterable[Row]) -> None:
+    """Make what rows need and is not there yet."""
+    MADE.mkdir(exist_ok=True)
+    for row in rows:
+        if row.network.test.parent == MADE and not row.network.test.exists():
+            imagenet(MADE)
+        if row.network.model.parent == MADE and not row.network.model.exists():
+            quantized(RESNET20, row.network.model)
 
 
 def _publish(networks: list[tuple[Network, int]], records: Records, samples: int | None) -> None:

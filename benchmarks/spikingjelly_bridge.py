@@ -10,7 +10,6 @@ import json
 import os
 import subprocess
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,8 @@ import onnx
 from onnx import helper, numpy_helper
 
 PEER = Path(__file__).with_name("spikingjelly_peer.py")
+#: No progress bars, no log of what goes well.
+QUIET = {"TQDM_DISABLE": "1", "LOGURU_LEVEL": "WARNING"}
 
 
 def write_network(model: onnx.ModelProto, path: Path) -> None:
@@ -54,7 +55,7 @@ class Peer:
     """The other process: one call, one answer."""
 
     def __init__(self, python: str, threads: int) -> None:
-        environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": ""}
+        environment = {**os.environ, **QUIET, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": ""}
         self._process = subprocess.Popen(
             [python, str(PEER), str(threads)],
             stdin=subprocess.PIPE,
@@ -81,12 +82,5 @@ class Peer:
     def __enter__(self) -> Peer:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
+    def __exit__(self, *raised: Any) -> None:
+        self._process.__exit__(*raised)  # closes the pipes, which ends it, and waits

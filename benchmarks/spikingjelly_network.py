@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from spikingjelly.activation_based import base, functional, layer, neuron
 from torch import nn
 
 Tensors = dict[str, np.ndarray]
+Constants = list[np.ndarray]
+Attributes = dict[str, Any]
 Node = dict[str, Any]
 ENCODE, DECODE, FIRE = "DirectEncode", "SpikeDecode", "IntegrateFire"
 
@@ -180,27 +183,32 @@ class SpikingNetwork:
 def make_layer(
     node: Node, tensors: Tensors, *, own_max_pool: bool = False, traceable: bool = False
 ) -> nn.Module:
-    """The layer of a node; ``traceable`` avoids what SpikingJelly's converter cannot follow."""
+    """The layer of a node.
+
+    ``traceable`` makes torch's layers, for SpikingJelly's converter to replace by its own, and
+    avoids what it cannot follow.
+    """
     attributes, op = node["attributes"], node["op"]
     constants = [tensors[i] for i in node["inputs"] if i in tensors]
     if op == "Pad" and traceable:
         return _padding_convolution(constants[0])
+    kit = nn if traceable else layer
     if op in {"SpikeMaxPool", "MaxPool"}:
         kernel, stride = attributes["kernel_shape"], attributes["strides"]
         if any(attributes.get("pads", [])):
             raise ValueError(f"{node['name']}: padded pools are not made here")
         plain = op == "MaxPool" or own_max_pool
-        return layer.MaxPool2d(kernel, stride) if plain else CountMaxPool(kernel, stride)
-    return MAKERS[op](constants, attributes)
+        return kit.MaxPool2d(kernel, stride) if plain else CountMaxPool(kernel, stride)
+    return MAKERS[op](kit, constants, attributes)
 
 
-def _convolution(constants: list[np.ndarray], attributes: dict[str, Any]) -> nn.Module:
+def _convolution(kit: ModuleType, constants: Constants, attributes: Attributes) -> nn.Module:
     weights = constants[0]
     pads = attributes.get("pads", [0, 0, 0, 0])
     if pads[:2] != pads[2:]:
         raise ValueError("asymmetric padding")
     group = attributes.get("group", 1)
-    made = layer.Conv2d(
+    made = kit.Conv2d(
         weights.shape[1] * group,
         weights.shape[0],
         weights.shape[2:],
@@ -216,9 +224,10 @@ def _convolution(constants: list[np.ndarray], attributes: dict[str, Any]) -> nn.
 
 
 def _padding_convolution(pads: np.ndarray) -> nn.Module:
-    """Zero channels before and behind 2·(before + behind) … of them, by a unit 1 × 1 convolution.
+    """Zero channels before and behind, by a 1 × 1 convolution with a unit matrix.
 
-    Made for shortcuts that double their channels, as those of ResNet-20 do.
+    For shortcuts that double their channels, as those of ResNet-20 do: the number of channels is
+    that of the zeros.
     """
     before, behind = int(pads[1]), int(pads[len(pads) // 2 + 1])
     inner = before + behind
@@ -229,22 +238,26 @@ def _padding_convolution(pads: np.ndarray) -> nn.Module:
     return made
 
 
-def _matrix(constants: list[np.ndarray], attributes: dict[str, Any]) -> nn.Module:
+def _matrix(kit: ModuleType, constants: Constants, attributes: Attributes) -> nn.Module:
     weights = constants[0] if attributes.get("transB", 0) else constants[0].T
-    made = layer.Linear(weights.shape[1], weights.shape[0])
+    made = kit.Linear(weights.shape[1], weights.shape[0])
     made.weight.data = torch.from_numpy(np.ascontiguousarray(weights))
     made.bias.data = torch.from_numpy(constants[1])
     return made
 
 
-def _neurons(constants: list[np.ndarray], attributes: dict[str, Any]) -> nn.Module:
+def _neurons(_: ModuleType, constants: Constants, attributes: Attributes) -> nn.Module:
     theta, start = (float(values.reshape(-1)[0]) for values in constants[:2])
-    if constants[0].size != 1 or start != np.float32(theta) / 2 or attributes["reset"] != "subtract":
+    if (
+        constants[0].size != 1
+        or start != np.float32(theta) / 2
+        or attributes["reset"] != "subtract"
+    ):
         raise ValueError("SpikingJelly's neurons take one threshold, and half of it to start with")
     return neuron.HalfThresholdIFNode(v_threshold=theta)
 
 
-def _slice(constants: list[np.ndarray], _: dict[str, Any]) -> nn.Module:
+def _slice(_: ModuleType, constants: Constants, __: Attributes) -> nn.Module:
     starts, ends, axes, steps = (values.tolist() for values in constants)
     index = [slice(None)] * 4
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
@@ -252,25 +265,28 @@ def _slice(constants: list[np.ndarray], _: dict[str, Any]) -> nn.Module:
     return Slice((..., *index[1:]))
 
 
-def _pad(constants: list[np.ndarray], _: dict[str, Any]) -> nn.Module:
+def _pad(_: ModuleType, constants: Constants, __: Attributes) -> nn.Module:
     pads = constants[0].tolist()
     rank = len(pads) // 2
     return Pad([pads[axis + end] for axis in range(rank - 1, -1, -1) for end in (0, rank)])
 
 
-MAKERS: dict[str, Callable[[list[np.ndarray], dict[str, Any]], nn.Module]] = {
+def _average_pool(kit: ModuleType, _: Constants, attributes: Attributes) -> nn.Module:
+    made: nn.Module = kit.AvgPool2d(attributes["kernel_shape"], attributes["strides"])
+    return made
+
+
+MAKERS: dict[str, Callable[[ModuleType, Constants, Attributes], nn.Module]] = {
     "Conv": _convolution,
     "Gemm": _matrix,
     FIRE: _neurons,
     "Slice": _slice,
     "Pad": _pad,
-    "Relu": lambda constants, attributes: nn.ReLU(),
-    "Add": lambda constants, attributes: Add(),
-    "Mul": lambda constants, attributes: Scale(torch.from_numpy(constants[0])),
-    "Flatten": lambda constants, attributes: layer.Flatten(1),
-    "AveragePool": lambda constants, attributes: layer.AvgPool2d(
-        attributes["kernel_shape"], attributes["strides"]
-    ),
+    "AveragePool": _average_pool,
+    "Relu": lambda kit, constants, attributes: nn.ReLU(),
+    "Add": lambda kit, constants, attributes: Add(),
+    "Mul": lambda kit, constants, attributes: Scale(torch.from_numpy(constants[0])),
+    "Flatten": lambda kit, constants, attributes: kit.Flatten(1),
 }
 
 

@@ -9,6 +9,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import inf
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -23,12 +24,14 @@ from onnx2snn.calibration import (
     open_dataset,
     synthetic_dataset,
 )
+from onnx2snn.calibration.clipped import ClippedNetwork
 from onnx2snn.calibration.dataset import DataSource
-from onnx2snn.calibration.ranges import tensor_ranges
+from onnx2snn.calibration.ranges import answer_range, tensor_ranges
 from onnx2snn.canonical import CanonicalGraph, SourceInfo
-from onnx2snn.emit import emit, rounded_corrections
+from onnx2snn.emit import coded_inputs, emit, rounded_corrections
 from onnx2snn.emit.encoding import ENCODINGS
 from onnx2snn.emit.neuron import fits
+from onnx2snn.emit.readout import READOUTS, default_delay
 from onnx2snn.emit.weight_bits import LEAST_WEIGHT_BITS, MOST_WEIGHT_BITS
 from onnx2snn.errors import (
     BackendError,
@@ -55,25 +58,24 @@ from onnx2snn.methods import (
     TUNINGS,
     WEIGHTS,
     calibrate,
-    calibrate_layers,
     calibrates,
     plan_neurons,
     sites_without_threshold,
-    walks,
 )
+from onnx2snn.methods.contest import hold_contest, report
 from onnx2snn.methods.planner import AUTO
 from onnx2snn.plan import (
     ActivationSite,
     ConversionConfig,
     ConversionPlan,
     Diagnostic,
-    LayerCorrection,
 )
 from onnx2snn.sites import Region, classify, find_sites, islands, refusals
 from onnx2snn.sites.input_range import input_range
 from onnx2snn.sites.operations import Workload, multiply_accumulates
+from onnx2snn.sites.output_population import insert_output_populations, output_places
 from onnx2snn.sites.segments import find_segments
-from onnx2snn_runtime.session import TensorInfo, tensor_info
+from onnx2snn_runtime.inputs import TensorInfo, tensor_info
 
 if TYPE_CHECKING:
     import onnx_graphsurgeon as gs
@@ -208,6 +210,8 @@ def convert(
     encoding: str | None = None,
     reset: str | None = None,
     avgpool: str | None = None,
+    readout: str | None = None,
+    readout_delay: int | None = None,
     weight_bits: int | None = None,
     keep_analog: Sequence[str] = (),
     calibration_data: DataSource | None = None,
@@ -233,7 +237,8 @@ def convert(
         quantize: of exact recipes: quantize a float network to so many bits first, 2 to 8, with
             the calibration data; None for not.
         threshold: "auto" (default), or a threshold method: without data "quantizer",
-            "quantizer-normal", "gaussian", "bound"; on data "mmse", "percentile", "max", "rnl";
+            "quantizer-normal", "gaussian", "bound"; on data "mmse", "percentile", "max", "rnl",
+            "rnl-layer";
             layer by layer "search", "ctt", "spike-norm", "rmp". "auto" takes the least squared
             error on calibration data if there are any; else the ranges of the model's quantizers,
             else batch norm's statistics, else the activations' upper bounds, else synthetic data,
@@ -255,6 +260,9 @@ def convert(
         reset: "subtract" the threshold (default), or to "zero".
         avgpool: "spiking" (default) gives average pools neurons of their own; "linear" keeps them
             as synapses, which is exact and usually more accurate.
+        readout: how answers leave time: "mean" current of the last layer (default), the same
+            "delayed", without the first steps, or the "count" of spikes of neurons behind it.
+        readout_delay: of a delayed readout: steps left out; by default half the window.
         weight_bits: round the weights of the spiking network to so many bits, 4 to 8, with a scale
             for each output channel; by default they are float32. Biases and potentials that are
             calibrated see the rounded weights. Weights that are integers times one scale already
@@ -295,6 +303,8 @@ def convert(
         "avgpool": avgpool,
         "arithmetic": arithmetic,
         "weight_bits": weight_bits,
+        "readout": readout,
+        "readout_delay": readout_delay,
     }
     given = {name: value for name, value in stages.items() if value is not None}
     if plan is None:
@@ -365,6 +375,8 @@ def _configure(
     config = ConversionConfig(recipe=recipe, **stages, **fixed)
     config = replace(config, percentile=float(config.percentile))
     _check_config(config)
+    if READOUTS.get(config.readout).delays and "readout_delay" not in stages:
+        config = replace(config, readout_delay=default_delay(config.timesteps))
     return config
 
 
@@ -456,6 +468,12 @@ def _fitted(canonical: CanonicalGraph, plan: ConversionPlan) -> ConversionPlan:
     if plan.source_digest != canonical.source.digest:
         raise PlanError("was made for another model", remedy=remedy)
     diagnostics: list[Diagnostic] = []
+    if (
+        READOUTS.find(plan.config.readout)
+        and READOUTS.get(plan.config.readout).counts
+        and (plan.config.output_range is None)
+    ):
+        raise PlanError("counts spikes without an output_range", remedy=remedy)
     try:
         _check_config(plan.config)
         sites, _ = _survey(canonical, plan.config, diagnostics)
@@ -503,6 +521,9 @@ def _make_plan(
     if encoding.is_spikes:
         coded = _coded_range(canonical, config, calibration_data, preprocessing, diagnostics)
         config = replace(config, input_range=coded)
+    if READOUTS.get(config.readout).counts:
+        answers = _answer_range(canonical, config, calibration_data, preprocessing, diagnostics)
+        config = replace(config, output_range=answers)
     sites, _ = _survey(canonical, config, diagnostics)
     log.info("canonical graph of %d nodes, %d sites", len(canonical.graph.nodes), len(sites))
     _refuse_errors(canonical, diagnostics)
@@ -510,26 +531,45 @@ def _make_plan(
         canonical, sites, config, calibration_data, preprocessing, diagnostics, progress
     )
     neurons, fixed = plan_neurons(sites, statistics, config, diagnostics)
-    corrections: tuple[LayerCorrection, ...] = ()
-    if calibrates(config):
-        dataset = _walkable(canonical, config, calibration_data, preprocessing)
-        segments = find_segments(canonical, sites, config.keep_analog)
-        whole = calibrate(segments, neurons, dataset, config, diagnostics, progress)
-        neurons, corrections, fixed = whole.neurons, whole.corrections, True
     plan = ConversionPlan(
         source_digest=canonical.source.digest,
         config=config,
         sites=sites,
         neurons=neurons,
         timesteps_fixed=fixed or encoding.fixes_timesteps,
-        diagnostics=tuple(diagnostics),
-        corrections=corrections,
     )
+    if calibrates(config):
+        dataset = _walkable(canonical, config, calibration_data, preprocessing)
+        plan = _calibrated(canonical, plan, statistics, dataset, diagnostics, progress)
+    return replace(plan, diagnostics=tuple(diagnostics))
+
+
+def _calibrated(
+    canonical: CanonicalGraph,
+    plan: ConversionPlan,
+    statistics: Mapping[str, SiteStatistics],
+    dataset: Dataset,
+    diagnostics: list[Diagnostic],
+    progress: Progress | None,
+) -> ConversionPlan:
+    """The plan with all stages that look at what really arrives."""
+    encoders, coded = coded_inputs(canonical, plan)
+    segments = find_segments(canonical, plan.sites, plan.config.keep_analog, coded)
+    config, scores = hold_contest(
+        segments, plan.sites, statistics, dataset, plan.config, progress, encoders
+    )
+    if scores:
+        diagnostics.append(report(scores))
+        neurons, _ = plan_neurons(plan.sites, statistics, config, [])
+        plan = replace(plan, config=config, neurons=neurons)
+    stages = partial(calibrate, segments, dataset=dataset, progress=progress, encoders=encoders)
+    found = stages(plan.neurons, config=config, diagnostics=diagnostics)
+    plan = replace(plan, neurons=found.neurons, corrections=found.corrections, timesteps_fixed=True)
     # Weights are rounded with thresholds in them, so those and the weights come first.
-    later = replace(config, threshold=AUTO, weights="none")
-    if config.weight_bits and walks(later):
-        rounded = rounded_corrections(canonical, plan).values()
-        found = calibrate_layers(segments, neurons, dataset, later, [], progress, rounded)
+    later = replace(config, threshold=AUTO, weights="none", tuning="none")
+    if config.weight_bits and calibrates(later):
+        rounded = tuple(rounded_corrections(canonical, plan).values())
+        found = stages(plan.neurons, config=later, diagnostics=[], corrections=rounded)
         plan = replace(plan, neurons=found.neurons)
     return plan
 
@@ -566,6 +606,34 @@ def _coded_range(
     return DEFAULT_RANGE
 
 
+def _answer_range(
+    canonical: CanonicalGraph,
+    config: ConversionConfig,
+    calibration_data: DataSource | None,
+    preprocessing: Preprocessing | None,
+    diagnostics: list[Diagnostic],
+) -> tuple[float, float]:
+    """The range of outputs that counted spikes stand for."""
+    found: list[Diagnostic] = []
+    sites, _ = _survey(canonical, config, found)
+    _refuse_errors(canonical, found)
+    places = output_places(canonical, sites)
+    model = canonical.to_model()
+    dataset = _dataset(canonical, model, config, calibration_data, preprocessing)
+    if calibration_data is None:
+        diagnostics.append(
+            Diagnostic(
+                "SYNTHETIC_OUTPUT_RANGE",
+                "warning",
+                "",
+                "the range of counted outputs comes from synthetic inputs",
+                "no data were given",
+                "pass --calibration-data, or convert with --readout mean",
+            )
+        )
+    return answer_range(model, places, dataset) if places else DEFAULT_RANGE
+
+
 def _walkable(
     canonical: CanonicalGraph,
     config: ConversionConfig,
@@ -599,6 +667,10 @@ def _survey(
             remedy="'onnx2snn inspect' lists the nodes",
         )
     sites = find_sites(canonical, avgpool=config.avgpool, keep_analog=kept, diagnostics=diagnostics)
+    if config.output_range is not None:
+        answers = insert_output_populations(canonical, sites, *config.output_range)
+        again = find_sites(canonical, avgpool=config.avgpool, keep_analog=kept, diagnostics=[])
+        sites = tuple(replace(s, kind="readout") if s.name in answers else s for s in again)
     regions = classify(canonical.graph, sites, kept)
     diagnostics.extend(refusals(canonical.graph, regions, kept))
     diagnostics.extend(islands(canonical.graph, regions, kept))
@@ -637,9 +709,25 @@ def _statistics(
         dataset = _dataset(canonical, model, config, None, None)
         diagnostics.append(_synthetic_warning(len(needing), value_range, config))
     log.info("statistics of %d sites on %d samples of %s", len(needing), len(dataset), dataset.name)
-    return collect_statistics(
+    found = collect_statistics(
         model, needing, dataset, percentile=config.percentile, progress=progress
     )
+    search = None if config.threshold == AUTO else THRESHOLDS.get(config.threshold).share
+    if search is None:
+        return found
+    shares = search(ClippedNetwork(model, needing, dataset), found, config)
+    low, high = min(shares.values()), max(shares.values())
+    diagnostics.append(
+        Diagnostic(
+            "SHARE_FOUND",
+            "info",
+            "",
+            f"thresholds lie at {low:.3g}{f' to {high:.3g}' if low < high else ''} of the largest "
+            "activations",
+            f"the share of least loss of method '{config.threshold}'",
+        )
+    )
+    return {name: replace(known, share=shares[name]) for name, known in found.items()}
 
 
 def _dataset(
@@ -712,6 +800,7 @@ def _check_config(config: ConversionConfig) -> None:
         ("samples", 1, inf),
         ("seed", 0, inf),
         ("quantize", LEAST_BITS if config.quantize else 0, MOST_BITS),
+        ("readout_delay", 0, inf),
         ("weight_bits", LEAST_WEIGHT_BITS if config.weight_bits else 0, MOST_WEIGHT_BITS),
     ):
         value = getattr(config, name)
@@ -722,10 +811,10 @@ def _check_config(config: ConversionConfig) -> None:
             )
     if not 0 < config.percentile <= 100:
         raise ConfigError(f"percentile must be in (0, 100], not {config.percentile}")
-    if config.input_range is not None:
-        low, high = config.input_range
-        if not -inf < low < high < inf:
-            raise ConfigError("input_range must be a smaller and a larger number, both finite")
+    for name in ("input_range", "output_range"):
+        ends = getattr(config, name)
+        if ends is not None and not -inf < ends[0] < ends[1] < inf:
+            raise ConfigError(f"{name} must be a smaller and a larger number, both finite")
     for name, choices in CHOICES.items():
         if getattr(config, name) not in choices:
             raise ConfigError(f"{name} must be one of {', '.join(choices)}")
@@ -742,6 +831,17 @@ def _check_config(config: ConversionConfig) -> None:
     ENCODINGS.get(config.encoding)
     WEIGHTS.get(config.weights)
     TUNINGS.get(config.tuning)
+    delays = READOUTS.get(config.readout).delays
+    if config.readout_delay and not delays:
+        raise ConfigError(
+            f"readout '{config.readout}' leaves no steps out",
+            remedy="choose readout 'delayed' with readout_delay",
+        )
+    if delays and config.readout_delay >= config.timesteps:
+        raise ConfigError(
+            f"readout_delay {config.readout_delay} leaves nothing of {config.timesteps} steps",
+            remedy=f"leave out at most {config.timesteps - 1}",
+        )
 
 
 def _verify(model: onnx.ModelProto) -> None:

@@ -84,6 +84,9 @@ class ConversionConfig:
         tuning: a tuning method: all layers together, after they were calibrated one by one.
         encoding: how the input enters time: "direct", "rate", "isi", "poisson" or "ice".
         weight_bits: bits of the weights of the spiking network; 0 for float32.
+        readout: how answers leave time: "mean", "count" or "delayed".
+        readout_delay: steps that a delayed readout leaves out.
+        output_range: smallest and largest output that counted spikes stand for.
     """
 
     timesteps: int = 8
@@ -106,6 +109,9 @@ class ConversionConfig:
     tuning: str = "none"
     encoding: str = "direct"
     weight_bits: int = 0
+    readout: str = "mean"
+    readout_delay: int = 0
+    output_range: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -114,7 +120,8 @@ class ActivationSite:
 
     Attributes:
         name: unique; the name of the first node it replaces.
-        kind: "relu", "clip", "quantizer", "average_pool" or "max_pool".
+        kind: "relu", "clip", "quantizer", "average_pool", "max_pool", or "readout" where spikes
+            are counted as the network's answer.
         source: tensor with the pre-activation.
         target: tensor with the activation.
         nodes: names of the canonical nodes it replaces.
@@ -150,6 +157,11 @@ class ActivationSite:
     def is_pool(self) -> bool:
         """Whether it passes on the spikes of others, at their amplitude."""
         return self.kind in {"average_pool", "max_pool"}
+
+    @property
+    def counts_answers(self) -> bool:
+        """Whether its spikes are the network's answer: they need one threshold to compare."""
+        return self.kind == "readout"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from onnx2snn.calibration.archive import Array, MemoryRows, Rows, open_archive
 from onnx2snn.errors import ConfigError, DataError, naming
-from onnx2snn_runtime.session import TensorInfo, check_input
+from onnx2snn_runtime.inputs import TensorInfo, check_input
 
 LABEL_KEYS = ("labels", "label", "y", "targets")
 IMAGE_KEYS = ("images", "x", "data", "input", "inputs")

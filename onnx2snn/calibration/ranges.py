@@ -59,3 +59,29 @@ def tensor_ranges(
         if progress:
             progress("measure ranges", done, total)
     return found
+
+
+def answer_range(
+    model: onnx.ModelProto, tensors: Sequence[str], dataset: Dataset
+) -> tuple[float, float]:
+    """The range in which spikes must tell answers apart, over all tensors.
+
+    It ends at the largest value, and begins at zero; below it, where the largest value of a sample
+    (along axis 1, if there are several) lies below: the answer, not what it exceeds, needs spikes.
+
+    Raises:
+        CalibrationError: a value is NaN or infinite.
+        DataError: the data do not fit the model.
+    """
+    executable = StockExecutable(with_outputs(model, list(tensors)), BackendOptions())
+    low, high = 0.0, -np.inf
+    for feeds in dataset.batches(BATCH_SIZE):
+        for name, values in zip(tensors, executable.run(list(tensors), feeds), strict=True):
+            largest = values.max(axis=1) if values.ndim > 1 else values
+            if not np.isfinite(largest).all():
+                raise CalibrationError(
+                    f"'{name}' is NaN or infinite on the calibration data",
+                    remedy="check the data's preprocessing",
+                )
+            low, high = min(low, float(largest.min())), max(high, float(largest.max()))
+    return (low, high) if low < high else (low, low + 1)

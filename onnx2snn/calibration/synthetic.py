@@ -13,7 +13,7 @@ import numpy as np
 from onnx2snn.calibration.archive import Array, MemoryRows
 from onnx2snn.calibration.dataset import Dataset
 from onnx2snn.errors import CalibrationError
-from onnx2snn_runtime.session import TensorInfo
+from onnx2snn_runtime.inputs import TensorInfo
 
 SAMPLES = 64
 #: For a symbolic length that is not the batch.

@@ -14,8 +14,9 @@ and as int8 spikes (R bytes for each neuron and sample, R = T, or 4 where spikes
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -76,21 +77,31 @@ class Train:
     Attributes:
         spikes: [R, N, ...] int8; float32 spikes per step where only those are known (R = 1).
         amplitude: broadcastable against one sample.
-        lower: value of silence.
+        lower: value of silence, likewise or one number.
     """
 
     spikes: npt.NDArray[np.int8] | Array
     amplitude: Array
-    lower: float = 0.0
+    lower: Array | float = 0.0
 
     def rows(self, part: slice) -> Array:
         """Spikes times amplitude, above the lower bound."""
         values: Array = self.spikes[:, part] * self.amplitude
-        return values + np.float32(self.lower) if self.lower else values
+        return values + self._silence if np.any(self.lower) else values
 
     def mean(self, part: slice) -> Array:
         """The same, averaged."""
-        return rates(self.spikes[:, part]) * self.amplitude + np.float32(self.lower)
+        return rates(self.spikes[:, part]) * self.amplitude + self._silence
+
+    @property
+    def full(self) -> Array:
+        """[1, ...]: one sample's value if all fired at every step."""
+        fired = np.broadcast_to(self.amplitude, self.spikes.shape[1:])[:1]
+        return fired + self._silence
+
+    @property
+    def _silence(self) -> Array:
+        return np.asarray(self.lower, dtype=np.float32)
 
 
 def rates(spikes: npt.NDArray[np.int8] | Array) -> Array:
@@ -111,6 +122,10 @@ class Corrected:
 
     weight: Array
     bias: Array | None = None
+
+
+#: From values [N, ...] to the spikes that enter time for them.
+Encode: TypeAlias = Callable[[Array], Train]
 
 
 class Runner:
@@ -248,9 +263,7 @@ class View:
         Values that are no spikes are taken at their mean over the samples.
         """
         feeds = {
-            n: np.broadcast_to(s.amplitude, s.spikes.shape[1:])[:1] + np.float32(s.lower)
-            if isinstance(s, Train)
-            else s.mean(slice(None)).mean(axis=0, keepdims=True)
+            n: s.full if isinstance(s, Train) else s.mean(slice(None)).mean(axis=0, keepdims=True)
             for n, s in self._signals.items()
         }
         values: Array = self._runner(None).run(feeds)[self.segment.output][0]
@@ -290,6 +303,8 @@ class Walk:
         inputs: [N, ...] the network's inputs by name.
         timesteps: T.
         steps: R, rows of a window: T, or 1 where only means over the window matter.
+        encoders: of inputs and analog values that enter time as spikes, by name; others are
+            constant currents.
     """
 
     def __init__(
@@ -298,12 +313,16 @@ class Walk:
         inputs: Mapping[str, Array],
         timesteps: int,
         steps: int,
+        encoders: Mapping[str, Encode] = MappingProxyType({}),
     ) -> None:
         self.segments = segments
+        self._encoders = encoders
         self.timesteps, self.steps = timesteps, steps
         self.samples = len(next(iter(inputs.values())))
         self.values: dict[str, Array] = dict(inputs)
-        self.signals: dict[str, Signal] = {n: Constant(v, steps) for n, v in inputs.items()}
+        self.signals: dict[str, Signal] = {
+            n: self._entering(n, Constant(v, steps)) for n, v in inputs.items()
+        }
         self.corrections: dict[str, Corrected] = {}
 
     def parts(self, steps: int) -> list[slice]:
@@ -326,7 +345,16 @@ class Walk:
         """What later segments receive from the end of this one, and corrected layers."""
         self.corrections.update(corrections or {})
         self.values[view.segment.target] = view.wanted
-        self.signals[view.segment.target] = signal
+        self.signals[view.segment.target] = self._entering(view.segment.target, signal)
+
+    def _entering(self, name: str, signal: Signal) -> Signal:
+        """A value as its encoder lets it into time."""
+        encode = self._encoders.get(name)
+        if encode is None or not isinstance(signal, Constant):
+            return signal
+        train = encode(signal.values)
+        averaged = self.steps == 1
+        return replace(train, spikes=rates(train.spikes)[None]) if averaged else train
 
 
 def bytes_per_sample(segments: Sequence[Segment], inputs: Mapping[str, Array], steps: int) -> int:

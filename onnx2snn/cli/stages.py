@@ -11,6 +11,7 @@ import click
 from onnx2snn import api
 from onnx2snn.cli.options import Whole
 from onnx2snn.emit.encoding import ENCODINGS
+from onnx2snn.emit.readout import READOUTS
 from onnx2snn.emit.weight_bits import LEAST_WEIGHT_BITS, MOST_WEIGHT_BITS
 from onnx2snn.methods import BIASES, POTENTIALS, RECIPES, THRESHOLDS, TUNINGS, WEIGHTS
 from onnx2snn.plan import ConversionConfig
@@ -64,6 +65,14 @@ def stage_options(function: F) -> F:
             "avgpool",
             click.Choice(api.CHOICES["avgpool"]),
             "Average pools with neurons of their own, or kept as synapses.",
+        ),
+        _stage("readout", click.Choice(READOUTS.names()), "How answers leave time."),
+        click.option(
+            "--readout-delay",
+            type=Whole(0),
+            default=None,
+            metavar="STEPS",
+            help="Of --readout delayed: steps that do not count.  [default: half the window]",
         ),
         click.option(
             "--weight-bits",

@@ -1,5 +1,5 @@
 """Plan + canonical graph → spiking ONNX."""
 
-from onnx2snn.emit.assemble import emit, rounded_corrections
+from onnx2snn.emit.assemble import coded_inputs, emit, rounded_corrections
 
-__all__ = ["emit", "rounded_corrections"]
+__all__ = ["coded_inputs", "emit", "rounded_corrections"]

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from onnx2snn.calibration.walker import Array, Encode, Train
 from onnx2snn.canonical import CanonicalGraph, export
 from onnx2snn.emit.amplitudes import push_amplitudes
 from onnx2snn.emit.boundaries import insert_boundaries, remove_passive_quantizers, report_analog
 from onnx2snn.emit.corrections import apply_corrections, insert_biases
-from onnx2snn.emit.encoding import insert_encoders
+from onnx2snn.emit.encoding import ENCODINGS, Code, coded_places, insert_encoders
 from onnx2snn.emit.neuron import replace_sites
+from onnx2snn.emit.prefix import Range
 from onnx2snn.emit.state import Emission
 from onnx2snn.emit.weight_bits import round_weights, rounded_layers, weights_of
 from onnx2snn.errors import PlanError
-from onnx2snn.plan import SCHEMA_VERSION, ConversionPlan, Diagnostic, LayerCorrection
+from onnx2snn.plan import (
+    SCHEMA_VERSION,
+    ConversionConfig,
+    ConversionPlan,
+    Diagnostic,
+    LayerCorrection,
+)
 from onnx2snn.sites import classify
 from onnx2snn_runtime.opspec import DOMAIN, DOMAIN_VERSION, functions_for
 from onnx2snn_runtime.time_axis import TIMESTEPS
@@ -55,8 +64,45 @@ def rounded_corrections(
     return rounded_layers(before, plan.corrections, _written(canonical, plan))
 
 
+def coded_inputs(
+    canonical: CanonicalGraph, plan: ConversionPlan
+) -> tuple[dict[str, Encode], frozenset[str]]:
+    """What enters time as spikes, for calibration to see.
+
+    Returns:
+        By the name of the tensor, how its values are coded; and the layers behind, which are in
+        time only for that.
+
+    Raises:
+        PlanError, UnsupportedModelError: as :func:`emit`.
+    """
+    emission = _populated(canonical, plan)
+    before = dict(emission.regions)
+    code = ENCODINGS.get(plan.config.encoding).code
+    found: dict[str, Encode] = {}
+    for place in coded_places(emission):
+        assert code is not None
+        found[place.tensor.name] = partial(_coded, code, place.range, plan.config)
+    moved = {n for n, r in emission.regions.items() if r is not before.get(n, r)}
+    return found, frozenset(moved)
+
+
+def _coded(code: Code, covered: Range, config: ConversionConfig, values: Array) -> Train:
+    return code(values, covered, config)
+
+
 def _written(canonical: CanonicalGraph, plan: ConversionPlan) -> Emission:
     """The finished spiking graph, weights as float32."""
+    emission = _populated(canonical, plan)
+    insert_encoders(emission)
+    insert_boundaries(emission)
+    push_amplitudes(emission)
+    emission.graph.cleanup().toposort()
+    return emission
+
+
+def _populated(canonical: CanonicalGraph, plan: ConversionPlan) -> Emission:
+    """The graph with populations, before anything enters or leaves time."""
     _check_plan(canonical, plan)
     graph = canonical.graph.copy()
     graph.import_domains = list(graph.import_domains)  # shared otherwise, and export adds ours
@@ -68,10 +114,6 @@ def _written(canonical: CanonicalGraph, plan: ConversionPlan) -> Emission:
     replace_sites(emission)
     remove_passive_quantizers(emission)
     graph.toposort()
-    insert_encoders(emission)
-    insert_boundaries(emission)
-    push_amplitudes(emission)
-    graph.cleanup().toposort()
     return emission
 
 

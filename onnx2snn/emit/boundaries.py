@@ -97,6 +97,7 @@ def _read_out(emission: Emission, tensor: gs.Variable) -> gs.Variable:
     """The mean of a tensor over the window."""
     (maker,) = tensor.inputs
     anchor = tensor.name if emission.regions[maker.name] is Region.SITE else maker.name
+    delay = 0 if _leads_back(emission, tensor) else emission.plan.config.readout_delay
     mean = emission.variable(f"{tensor.name}.decoded", tensor, in_time=False)
     before, after = readout_states(emission, f"{anchor}.decode", mean)
     node = emission.add(
@@ -106,10 +107,25 @@ def _read_out(emission: Emission, tensor: gs.Variable) -> gs.Variable:
         [mean, *after],
         Region.TIME,
         domain=DOMAIN,
-        attrs={"mode": "mean", "cumulative": 0},
+        attrs={"mode": "mean", "cumulative": 0, "delay": delay},
     )
-    emission.docs[node.name] = "Readout: the mean over the window."
+    told = f" without its first {delay} steps" if delay else ""
+    emission.docs[node.name] = f"Readout: the mean over the window{told}."
     return mean
+
+
+def _leads_back(emission: Emission, tensor: gs.Variable) -> bool:
+    """Whether neurons depend on what is computed from the mean: an island, and no answer."""
+    seen: set[str] = set()
+    stack = [n for n in consumers(tensor) if emission.regions[n.name] is Region.ANALOG]
+    while stack:
+        node = stack.pop()
+        if emission.regions[node.name] is not Region.ANALOG:
+            return True
+        if node.name not in seen:
+            seen.add(node.name)
+            stack.extend(reader for t in node.outputs for reader in consumers(t))
+    return False
 
 
 def readout_states(

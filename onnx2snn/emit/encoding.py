@@ -13,18 +13,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import onnx_graphsurgeon as gs
 
+from onnx2snn.calibration.walker import Train
 from onnx2snn.emit.offset import add_offset
-from onnx2snn.emit.prefix import Range, find_places
+from onnx2snn.emit.prefix import Place, Range, find_places
 from onnx2snn.emit.state import Emission
 from onnx2snn.errors import PlanError
 from onnx2snn.graphs import Array, consumers, new_constant
+from onnx2snn.plan import ConversionConfig
 from onnx2snn.sites import Region
 from onnx2snn_runtime.opspec import DOMAIN
 from onnx2snn_runtime.registry import Registry
+
+#: From values [N, ...] and their range to spikes, for a plan's options.
+Code: TypeAlias = Callable[[Array, Range, ConversionConfig], Train]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +46,7 @@ class Encoding:
         is_spikes: whether it stands before the first layers, and needs a range.
         fixes_timesteps: whether what it writes is made for one T.
         prepare: takes out of the network what the encoder will do instead.
+        code: what its nodes compute, for calibration; None where the value itself enters.
     """
 
     name: str
@@ -49,6 +56,7 @@ class Encoding:
     is_spikes: bool = True
     fixes_timesteps: bool = False
     prepare: Callable[[Emission], None] | None = None
+    code: Code | None = None
 
 
 #: The ops whose spikes are of one unit.
@@ -64,10 +72,25 @@ def insert_encoders(emission: Emission) -> None:
         UnsupportedModelError: something that spikes cannot pass stands in between.
         PlanError: the plan does not say what the input ranges over.
     """
+    encoding = ENCODINGS.get(emission.plan.config.encoding)
+    for place in coded_places(emission):
+        readers = readers_in_time(emission, place.tensor)
+        coded = encoding.write(emission, place.tensor, place.range)
+        for reader in readers:
+            reader.inputs = [coded if t is place.tensor else t for t in reader.inputs]
+    emission.graph.toposort()
+
+
+def coded_places(emission: Emission) -> list[Place]:
+    """Where the plan's encoding lets spikes in; the layers behind are in time from now on.
+
+    Raises:
+        UnsupportedModelError, PlanError: as :func:`insert_encoders`.
+    """
     config = emission.plan.config
     encoding = ENCODINGS.get(config.encoding)
     if not encoding.is_spikes:
-        return
+        return []
     if config.input_range is None:
         raise PlanError(
             f"encoding '{config.encoding}' needs an input_range",
@@ -75,12 +98,7 @@ def insert_encoders(emission: Emission) -> None:
         )
     if encoding.prepare is not None:
         encoding.prepare(emission)
-    for place in find_places(emission, config.input_range):
-        readers = readers_in_time(emission, place.tensor)
-        coded = encoding.write(emission, place.tensor, place.range)
-        for reader in readers:
-            reader.inputs = [coded if t is place.tensor else t for t in reader.inputs]
-    emission.graph.toposort()
+    return find_places(emission, config.input_range)
 
 
 def readers_in_time(emission: Emission, tensor: gs.Variable) -> list[gs.Node]:

@@ -49,7 +49,7 @@ def add_offset(
         The tensor for all readers that are not served yet: layers took the offset and read
         ``product`` already.
     """
-    left = [n for n in readers if not _into_layer(emission, n, source, product, low)]
+    left = [n for n in readers if not absorb_offset(emission, n, source, product, low)]
     if not left:
         return product
     shifted = emission.variable(f"{source.name}.shifted", product, in_time=True)
@@ -67,10 +67,21 @@ def add_offset(
     return shifted
 
 
-def _into_layer(
+def absorb_offset(
     emission: Emission, node: gs.Node, source: gs.Variable, product: gs.Variable, low: Array
 ) -> bool:
-    """Let a layer read the spikes and add what the offset amounts to behind it."""
+    """Let a layer read the spikes and add what the offset amounts to behind it.
+
+    Args:
+        emission: the graph, changed.
+        node: a reader of the source.
+        source: the tensor of the values.
+        product: spikes times amplitude.
+        low: the offset, broadcastable to one sample.
+
+    Returns:
+        Whether it could; else nothing is changed.
+    """
     size = sample_shape(product)
     if node.op not in LAYERS or node.domain or size is None or node.inputs[0] is not source:
         return False

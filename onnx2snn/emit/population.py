@@ -8,6 +8,7 @@ becomes, with amplitude A and lower bound a::
 
     source ─▶ [− a] ─▶ neurons ─▶ spikes ─▶ Mul(A) ─▶ [+ a] ─▶ target
 
+Layers that read the target take [+ a] into their bias (Yan 2022, eq. 6: value-range encoding).
 The Mul is there so that every tensor keeps its value; later it moves into the weights behind.
 """
 
@@ -19,8 +20,9 @@ import numpy as np
 import onnx_graphsurgeon as gs
 
 from onnx2snn.emit.neuron import required
+from onnx2snn.emit.offset import absorb_offset
 from onnx2snn.emit.state import Emission
-from onnx2snn.graphs import Array, new_constant, remove
+from onnx2snn.graphs import Array, consumers, is_output, new_constant, remove
 from onnx2snn.plan import ActivationSite, Diagnostic, NeuronPlan
 from onnx2snn.sites import Region
 from onnx2snn_runtime.opspec import DOMAIN, STATE_AFTER, STATE_BEFORE
@@ -104,9 +106,17 @@ def _shifted(emission: Emission, site: ActivationSite, source: gs.Tensor) -> gs.
 
 
 def _shifted_back(emission: Emission, site: ActivationSite, target: gs.Variable) -> gs.Variable:
-    """The tensor of spikes times amplitude, to which the lower bound is added behind."""
+    """The tensor of spikes times amplitude; the lower bound is added behind, in layers' biases.
+
+    What is no layer reads the sum of both.
+    """
     valued = emission.variable(f"{site.name}.valued", target, in_time=True)
     lower = np.array([site.lower], dtype=np.float32)
+    for reader in consumers(target):
+        if emission.regions.get(reader.name) is Region.TIME:
+            absorb_offset(emission, reader, target, valued, lower)
+    if not consumers(target) and not is_output(emission.graph, target):
+        return valued
     shift = new_constant(emission.graph, f"{site.name}.lower", lower)
     emission.add("Add", f"{site.name}.shift_back", [valued, shift], [target], Region.TIME)
     emission.diagnostics.append(

@@ -185,10 +185,10 @@ def _run_once(
     rates = dict.fromkeys(session.populations, 0.0)
     done = 0
     for feeds in dataset.batches(READ_SIZE):
-        seen = session.observe(feeds, timesteps, every_step=False)
-        parts.append(predicted(seen.outputs[name][-1]))
+        seen = session.totals(feeds, timesteps)
+        parts.append(predicted(seen.outputs[name]))
         for population, rate in seen.rates.items():
-            rates[population] += float(rate.mean()) * len(parts[-1])
+            rates[population] += rate * len(parts[-1])
         done += len(parts[-1])
         if progress:
             progress(f"simulate T = {timesteps}", done, len(dataset))

@@ -23,6 +23,8 @@ from onnx2snn_runtime.memory import GIB
 Feeds: TypeAlias = Mapping[str, npt.NDArray[Any]]
 #: Called with (what is done, steps done, steps in all).
 Progress: TypeAlias = Callable[[str, int, int], None]
+#: Tells seconds.
+Clock: TypeAlias = Callable[[], float]
 
 #: Batches among which the source network's best is searched, and runs of each.
 BATCHES, TRIES = (1, 2, 4, 8, 16, 32, 64), 3
@@ -68,9 +70,19 @@ class SourceTask:
             ann = runnable(self.model)
             executable = StockExecutable(ann, self.options)
         names = [o.name for o in ann.graph.output]
-        starts = range(0, _count(self.feeds), self.batch)
+        starts = range(0, self.samples, self.batch)
         parts = [{k: v[i : i + self.batch] for k, v in self.feeds.items()} for i in starts]
         return lambda: [executable.run(names, part) for part in parts]
+
+    @property
+    def samples(self) -> int:
+        """Samples of one run."""
+        return _count(self.feeds)
+
+    def whole_batches(self, feeds: Feeds) -> SourceTask:
+        """The same on these samples, the first ones again until the last batch is full."""
+        full = -(-_count(feeds) // self.batch) * self.batch
+        return replace(self, feeds=_repeated(feeds, full))
 
 
 @dataclass(frozen=True)
@@ -126,6 +138,7 @@ def bench(
     ann: str | None = None,
     repetitions: int = 5,
     progress: Progress | None = None,
+    clock: Clock = time.perf_counter,
 ) -> Bench:
     """Time simulations and the source network, one after the other in every repetition.
 
@@ -134,6 +147,7 @@ def bench(
         ann: file of the source network.
         repetitions: after one run that does not count.
         progress: called with (what is done, steps done, steps in all).
+        clock: tells seconds; ``time.process_time`` would be those of the CPU.
 
     Raises:
         ConfigError: no task or no repetition is asked for.
@@ -147,26 +161,28 @@ def bench(
     first = next(iter(tasks.values()))
     samples = _count(first.feeds)
     alone: dict[str, Task] = dict(tasks)
-    source = None if ann is None else best_source(ann, first.feeds, first.options, progress)
+    source = None if ann is None else best_source(ann, first.feeds, first.options, progress, clock)
     if source is not None:
-        # Whole batches, so that every one is of the best size.
-        whole = -(-samples // source.batch) * source.batch
-        alone[SOURCE] = replace(source, feeds=_repeated(first.feeds, whole))
-    seconds = interleaved(alone, repetitions, progress)
+        whole = source.whole_batches(first.feeds)
+        alone[SOURCE] = whole
+    seconds = interleaved(alone, repetitions, progress, clock)
     backends = {
         name: Cost(_spread(seconds[name], samples), peak_memory(task), task.batch)
         for name, task in tasks.items()
     }
     if source is None:
         return Bench(first.timesteps, samples, backends, None)
-    spread = _spread(seconds[SOURCE], whole)
+    spread = _spread(seconds[SOURCE], whole.samples)
     return Bench(
         first.timesteps, samples, backends, Cost(spread, peak_memory(source), source.batch)
     )
 
 
 def interleaved(
-    tasks: Mapping[str, Task], repetitions: int, progress: Progress | None = None
+    tasks: Mapping[str, Task],
+    repetitions: int,
+    progress: Progress | None = None,
+    clock: Clock = time.perf_counter,
 ) -> dict[str, list[float]]:
     """Seconds of every run: all tasks once in each repetition, so that a busy machine hits all.
 
@@ -176,17 +192,21 @@ def interleaved(
     seconds: dict[str, list[float]] = {name: [] for name in tasks}
     for i in range(repetitions + 1):
         for name, run in runs.items():
-            started = time.perf_counter()
+            started = clock()
             run()
             if i:
-                seconds[name].append(time.perf_counter() - started)
+                seconds[name].append(clock() - started)
         if progress:
             progress("measure", i + 1, repetitions + 1)
     return seconds
 
 
 def best_source(
-    ann: str, feeds: Feeds, options: BackendOptions, progress: Progress | None = None
+    ann: str,
+    feeds: Feeds,
+    options: BackendOptions,
+    progress: Progress | None = None,
+    clock: Clock = time.perf_counter,
 ) -> SourceTask:
     """One batch of the source network, of the size at which a sample takes the least time.
 
@@ -202,7 +222,7 @@ def best_source(
         return tasks[fixed]
     fastest = {}
     for i, (size, task) in enumerate(tasks.items()):
-        seconds = interleaved({SOURCE: task}, TRIES)[SOURCE]
+        seconds = interleaved({SOURCE: task}, TRIES, clock=clock)[SOURCE]
         fastest[size] = min(seconds) / size
         if progress:
             progress("best batch", i + 1, len(tasks))

@@ -130,7 +130,7 @@ def read_out(
         [counts, *after],
         Region.TIME,
         domain=DOMAIN,
-        attrs={"mode": mode, "cumulative": 0},
+        attrs={"mode": mode, "cumulative": 0, "delay": 0},
     )
     emission.docs[node.name] = "Readout: the population's integer, without its zero point."
     return counts

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from onnx2snn.calibration.walker import (
     Array,
     Constant,
     Corrected,
+    Encode,
     Train,
     View,
     Walk,
@@ -68,6 +70,7 @@ def calibrate_layers(
     diagnostics: list[Diagnostic],
     progress: Progress | None = None,
     corrections: Iterable[LayerCorrection] = (),
+    encoders: Mapping[str, Encode] = MappingProxyType({}),
 ) -> Layerwise:
     """Refine thresholds, potentials, biases and weights on the spikes that really arrive.
 
@@ -79,6 +82,7 @@ def calibrate_layers(
         diagnostics: what the user should know.
         progress: called with the layer's name and error.
         corrections: of layers, made before.
+        encoders: of what enters time as spikes, by name.
 
     Raises:
         ConfigError: the neuron model has no simulation here.
@@ -86,14 +90,12 @@ def calibrate_layers(
         DataError: the data do not fit the model.
     """
     steps = _steps(config)
-    if config.encoding != "direct":
-        diagnostics.append(_coded(config.encoding))
     inputs = read_inputs(dataset)
     inputs = _within_budget(segments, inputs, steps, diagnostics)
     by_site = {n.site: n for n in neurons}
-    walk = Walk(segments, inputs, config.timesteps, steps)
+    walk = Walk(segments, inputs, config.timesteps, steps, encoders)
     walk.corrections.update({c.layer: Corrected(c.weight, c.bias) for c in corrections})
-    twins = _twins(segments, inputs, by_site, config)
+    twins = _twins(segments, inputs, by_site, config, encoders)
     settled: dict[str, NeuronPlan] = {}
     errors: dict[str, float] = {}
     for at, view in enumerate(walk):
@@ -134,17 +136,6 @@ def _steps(config: ConversionConfig) -> int:
     return 1 if config.neuron in AVERAGED else config.timesteps
 
 
-def _coded(encoding: str) -> Diagnostic:
-    return Diagnostic(
-        "CALIBRATED_WITHOUT_CODE",
-        "warning",
-        "",
-        "layers are calibrated for inputs as constant currents",
-        f"the walk does not know the spikes of encoding '{encoding}'",
-        "use encoding 'direct', or stages without calibration",
-    )
-
-
 def read_inputs(dataset: Dataset) -> dict[str, Array]:
     """All samples, [N, ...] by the name of the input."""
     batches = list(dataset.batches(READ_SIZE))
@@ -182,7 +173,8 @@ def _stages(work: Work, config: ConversionConfig) -> Work:
         told = {**work.neuron.provenance, "weights": config.weights}
         neuron = replace(work.neuron, provenance=told) if corrections else work.neuron
         work = replace(work, corrections=corrections, neuron=neuron)
-    threshold = None if config.threshold == AUTO else THRESHOLDS.get(config.threshold).refine
+    own = config.threshold == AUTO or work.site.counts_answers
+    threshold = None if own else THRESHOLDS.get(config.threshold).refine
     stages: tuple[Refine | None, ...] = (
         threshold,
         BIASES.get(config.bias).refine,
@@ -213,12 +205,13 @@ def _twins(
     inputs: Mapping[str, Array],
     neurons: Mapping[str, NeuronPlan],
     config: ConversionConfig,
+    encoders: Mapping[str, Encode],
 ) -> Iterator[Array | None]:
     """Activations of a chain of averaged populations, segment by segment; None where not needed."""
     if config.threshold == AUTO or not THRESHOLDS.get(config.threshold).needs_twin:
         yield from (None for _ in segments)
         return
-    walk = Walk(segments, inputs, config.timesteps, 1)
+    walk = Walk(segments, inputs, config.timesteps, 1, encoders)
     for view in walk:
         if view.site is None:
             value = view.means()[view.segment.output]

@@ -9,16 +9,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-
-import numpy as np
+from functools import partial
+from types import MappingProxyType
 
 from onnx2snn.calibration.dataset import Dataset
 from onnx2snn.calibration.gradients.backward import NoGradientError
-from onnx2snn.calibration.walker import Array
+from onnx2snn.calibration.walker import Array, Encode
 from onnx2snn.methods.base import TUNINGS, Calibrated, Progress
-from onnx2snn.methods.forward import simulate_plan
+from onnx2snn.methods.forward import output_error, simulate_plan
 from onnx2snn.methods.layerwise import calibrate_layers, read_inputs, walks
-from onnx2snn.plan import ConversionConfig, Diagnostic, NeuronPlan
+from onnx2snn.plan import ConversionConfig, Diagnostic, LayerCorrection, NeuronPlan
 from onnx2snn.segment import Segment
 
 #: One of so many samples is held out.
@@ -39,6 +39,8 @@ def calibrate(
     config: ConversionConfig,
     diagnostics: list[Diagnostic],
     progress: Progress | None = None,
+    corrections: Sequence[LayerCorrection] = (),
+    encoders: Mapping[str, Encode] = MappingProxyType({}),
 ) -> Calibrated:
     """All stages that look at what really arrives.
 
@@ -49,39 +51,61 @@ def calibrate(
         config: which stages.
         diagnostics: what the user should know.
         progress: called with the layer's name and error.
+        corrections: of layers, made before.
+        encoders: of what enters time as spikes, by name.
 
     Raises:
         ConfigError: the neuron model has no simulation here.
         CalibrationError: an activation is NaN or infinite.
         DataError: the data do not fit the model.
     """
+    walk = partial(
+        _walked,
+        segments,
+        neurons,
+        config=config,
+        diagnostics=diagnostics,
+        progress=progress,
+        corrections=corrections,
+        encoders=encoders,
+    )
     tune = TUNINGS.get(config.tuning).tune
     if tune is None:
-        return _walked(segments, neurons, dataset, config, diagnostics, progress)
+        return walk(dataset)
+    if encoders:
+        diagnostics.append(_not_tuned("inputs enter time as spikes, it knows currents only"))
+        return walk(dataset)
     fitted, held = dataset.apart(len(dataset) // HELD, config.seed)
-    found = {"start": Calibrated(tuple(neurons))}
+    found = {"start": Calibrated(tuple(neurons), tuple(corrections))}
     if walks(config):
-        found["walk"] = _walked(segments, neurons, fitted, config, diagnostics, progress)
+        found["walk"] = walk(fitted)
     last = list(found.values())[-1]
     try:
         tuned = tune(segments, last, read_inputs(fitted), config, progress)
         found[config.tuning] = _told(tuned, config.tuning)
     except NoGradientError as error:
-        diagnostics.append(
-            Diagnostic("NOT_TUNED", "info", "", "layers are not tuned together", str(error))
-        )
+        diagnostics.append(_not_tuned(str(error)))
     return _best(segments, found, read_inputs(held), config, diagnostics)
+
+
+def _not_tuned(reason: str) -> Diagnostic:
+    return Diagnostic("NOT_TUNED", "info", "", "layers are not tuned together", reason)
 
 
 def _walked(
     segments: Sequence[Segment],
     neurons: Sequence[NeuronPlan],
     dataset: Dataset,
+    *,
     config: ConversionConfig,
     diagnostics: list[Diagnostic],
     progress: Progress | None,
+    corrections: Sequence[LayerCorrection],
+    encoders: Mapping[str, Encode],
 ) -> Calibrated:
-    found = calibrate_layers(segments, neurons, dataset, config, diagnostics, progress)
+    found = calibrate_layers(
+        segments, neurons, dataset, config, diagnostics, progress, corrections, encoders
+    )
     return Calibrated(found.neurons, found.corrections)
 
 
@@ -122,8 +146,4 @@ def _error(
     segments: Sequence[Segment], one: Calibrated, inputs: Mapping[str, Array], timesteps: int
 ) -> float:
     results = simulate_plan(segments, one.neurons, one.corrections, inputs, timesteps)
-    errors = [
-        float(np.square(plan - source, dtype=np.float64).mean() / max(source.var(), 1e-12))
-        for source, plan in results.values()
-    ]
-    return float(np.mean(errors)) if errors else 0.0
+    return output_error(results)

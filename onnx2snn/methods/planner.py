@@ -68,6 +68,8 @@ def _choose(
         # Made-up inputs leave silent many channels that real ones would excite.
         config = replace(config, granularity="layer")
     names = AUTO_ORDER if config.threshold == AUTO else (config.threshold,)
+    if site.counts_answers:
+        names = ("bound",)
     for name in names:
         method = THRESHOLDS.get(name)
         values = method.compute(site, statistics, config)

@@ -30,10 +30,20 @@ WEIGHTED = frozenset({"Conv", "Gemm", "MatMul"})
 
 
 def find_segments(
-    canonical: CanonicalGraph, sites: Collection[ActivationSite], keep_analog: Collection[str]
+    canonical: CanonicalGraph,
+    sites: Collection[ActivationSite],
+    keep_analog: Collection[str],
+    coded: Collection[str] = (),
 ) -> tuple[Segment, ...]:
-    """All segments in an order in which they can be run."""
-    cutter = _Cutter(canonical, sites, frozenset(keep_analog))
+    """All segments in an order in which they can be run.
+
+    Args:
+        canonical: the network.
+        sites: where populations stand.
+        keep_analog: nodes that stay as they are.
+        coded: nodes in front of the first populations that receive spikes of an encoder.
+    """
+    cutter = _Cutter(canonical, sites, frozenset(keep_analog), coded)
     return tuple(cutter.segment(*stop) for stop in cutter.stops())
 
 
@@ -45,8 +55,10 @@ class _Cutter:
         canonical: CanonicalGraph,
         sites: Collection[ActivationSite],
         keep_analog: frozenset[str],
+        coded: Collection[str],
     ) -> None:
         regions = classify(canonical.graph, tuple(sites), keep_analog)
+        regions.update({name: Region.TIME for name in coded if name in regions})
         self.model = canonical.to_model()
         graph = self.model.graph
         self.constants = {t.name: t for t in graph.initializer}
@@ -103,7 +115,7 @@ class _Cutter:
             model=self._cut(wanted, target, passive=False),
             reference=self._cut([output, error, target], target, passive=True),
             layers=layers,
-            is_result=site is None and target in self.results,
+            is_result=target in self.results,
         )
 
     def _judged(self, output: str) -> str:

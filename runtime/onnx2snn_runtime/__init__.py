@@ -11,8 +11,10 @@ from onnx2snn_runtime.errors import (
     RegistryError,
     TimestepsError,
 )
+from onnx2snn_runtime.inputs import TensorInfo
 from onnx2snn_runtime.opspec import DOMAIN, DOMAIN_VERSION, OPS, OpSpec, register_schemas
-from onnx2snn_runtime.session import Observation, SpikingSession, TensorInfo, Trace
+from onnx2snn_runtime.results import Observation, Totals, Trace
+from onnx2snn_runtime.session import SpikingSession
 
 __all__ = [
     "DOMAIN",
@@ -28,6 +30,7 @@ __all__ = [
     "SpikingSession",
     "TensorInfo",
     "TimestepsError",
+    "Totals",
     "Trace",
     "register_schemas",
 ]

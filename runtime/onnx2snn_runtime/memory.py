@@ -20,6 +20,12 @@ OVERHEAD = 3.0
 UNKNOWN_SAMPLES, UNKNOWN_STEPS = 16, 16
 #: Below so many samples at once it pays to cut the window instead.
 ENOUGH_SAMPLES = 16
+#: Bytes of the largest tensor in time that a core's second-level cache keeps for the next node.
+#: Measured: ResNet-20 and a small MNIST network take 1.6 times as long for a row beyond it.
+CACHE = 2 * 2**20
+#: Rows that a matrix product wants at once, however large they are: below, wide networks (VGG-16)
+#: wait for their weights.
+ENOUGH_ROWS = 16
 
 
 @dataclass(frozen=True)
@@ -37,10 +43,12 @@ class Footprint:
     Attributes:
         per_row: for every step of every sample; 0 where the file declares no shapes.
         per_sample: for every sample, however many steps: states, and what is analog.
+        largest_row: of the largest tensor in time, for every step of every sample.
     """
 
     per_row: int
     per_sample: int
+    largest_row: int = 0
 
     def samples_in(self, memory: int, steps: int) -> int:
         """Samples that fit with so many steps, at least 1."""
@@ -49,6 +57,10 @@ class Footprint:
     def steps_in(self, memory: int, samples: int) -> int:
         """Steps that fit with so many samples, at least 1."""
         return max(1, int((memory - samples * self.per_sample) // (samples * self.per_row)))
+
+    def rows_in_cache(self, threads: int) -> int:
+        """Rows (steps of samples) at once beyond which tensors leave the processor's caches."""
+        return max(ENOUGH_ROWS, threads * CACHE // max(1, self.largest_row))
 
 
 def footprint(model: onnx.ModelProto) -> Footprint:
@@ -70,7 +82,8 @@ def footprint(model: onnx.ModelProto) -> Footprint:
         samples.append(sum(bytes_of.get(name, 0) for name in alive - in_time))
     # States are fed, held and given back.
     per_sample = OVERHEAD * max(samples) + 2 * states
-    return Footprint(round(OVERHEAD * max(rows)), round(per_sample))
+    largest = max((bytes_of.get(name, 0) for name in in_time), default=0)
+    return Footprint(round(OVERHEAD * max(rows)), round(per_sample), largest)
 
 
 def choose_slices(
@@ -82,8 +95,9 @@ def choose_slices(
     batch: int | None,
     window: int | None,
     can_cut: bool,
+    threads: int = 1,
 ) -> Slices:
-    """What to simulate at once: the whole window if that leaves enough samples, else a part.
+    """What to simulate at once: as much as memory holds, and no more than is fast.
 
     Args:
         need: what the model needs.
@@ -93,7 +107,29 @@ def choose_slices(
         batch: samples at once, if that is decided.
         window: steps at once, if that is decided.
         can_cut: whether the window can be cut at all.
+        threads: that share the work; each brings caches.
     """
+    slices = _fitting(need, memory, samples, timesteps, batch, window, can_cut)
+    if not need.per_row:
+        return slices
+    rows, steps, at_once = need.rows_in_cache(threads), slices.steps, slices.samples
+    if batch is None:
+        at_once = min(at_once, max(1, rows // steps))
+    if window is None and can_cut:
+        steps = min(steps, max(1, rows // at_once))
+    return Slices(at_once, steps)
+
+
+def _fitting(
+    need: Footprint,
+    memory: int,
+    samples: int,
+    timesteps: int,
+    batch: int | None,
+    window: int | None,
+    can_cut: bool,
+) -> Slices:
+    """What fits into memory: the whole window if that leaves enough samples, else a part."""
     if window is not None or not can_cut:
         steps = min(window or timesteps, timesteps)
         fits = need.samples_in(memory, steps) if need.per_row else UNKNOWN_SAMPLES

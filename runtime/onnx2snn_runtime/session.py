@@ -3,69 +3,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import onnx
-from onnx import helper, numpy_helper
 
 from onnx2snn_runtime import carry, instrument, settling
 from onnx2snn_runtime.backend import BACKENDS, BackendOptions, Executable
-from onnx2snn_runtime.errors import BackendError, DataError, ModelFileError, TimestepsError
+from onnx2snn_runtime.counts import Counts
+from onnx2snn_runtime.errors import BackendError, DataError, TimestepsError
+from onnx2snn_runtime.gather import gather_observation, gather_trace, last_values
+from onnx2snn_runtime.inputs import Inputs, TensorInfo, check_inputs, fixed_batch, tensor_info
 from onnx2snn_runtime.memory import GIB, Slices, choose_slices, footprint
-from onnx2snn_runtime.modelfile import parse_model, read_model, refuse_external_data
-from onnx2snn_runtime.opspec import DOMAIN, DOMAIN_VERSION, OPS
-from onnx2snn_runtime.time_axis import TIMESTEPS, spiking_nodes
+from onnx2snn_runtime.results import Observation, Totals, Trace
+from onnx2snn_runtime.spiking_file import Source, file_timesteps, is_fixed, open_spiking
+from onnx2snn_runtime.time_axis import TIMESTEPS
+from onnx2snn_runtime.variants import Variants
 
 DEFAULT_BACKEND = "native"
+#: The backend that does what the definitions say, step by step, and nothing else.
+ORACLE = "reference"
 
 Array: TypeAlias = npt.NDArray[Any]
-Inputs: TypeAlias = Array | Mapping[str, Array]
 #: Called with (samples done, samples in all).
 Progress: TypeAlias = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class TensorInfo:
-    """A graph input or output: name, element type, and a length or symbol for every axis."""
-
-    name: str
-    dtype: np.dtype[Any]
-    shape: tuple[int | str | None, ...]
-
-
-@dataclass(frozen=True)
-class Observation:
-    """What a run shows over time.
-
-    Attributes:
-        outputs: per graph output, [T, N, ...]: the answer after every step; or [1, N, ...], the
-            last one, if only that was asked for.
-        rates: per population, [T]: the share of its neurons that fire in a step, mean over N.
-        settled: int64 [N]: the number of steps after which no population of a sample fires any
-            more; T where one still fires in the last step.
-    """
-
-    outputs: dict[str, Array]
-    rates: dict[str, Array]
-    settled: Array
-
-
-@dataclass(frozen=True)
-class Trace:
-    """What chosen populations did.
-
-    Attributes:
-        spikes: per population, int8 [T, N, ...]: 0 or 1, of signed neurons also −1.
-        v_final: per population, [N, ...]: membrane potential (or accumulator) after the last
-            step, in the op's type.
-    """
-
-    spikes: dict[str, Array]
-    v_final: dict[str, Array]
 
 
 @dataclass(frozen=True)
@@ -76,6 +39,15 @@ class _Task:
     timesteps: int
     slices: Slices
     progress: Progress | None
+
+    def batches(self) -> Iterator[tuple[int, dict[str, Array]]]:
+        """For every batch: its number of samples, and its samples by input name."""
+        total, size = len(next(iter(self.feeds.values()))), self.slices.samples
+        for start in range(0, total, size):
+            stop = min(start + size, total)
+            yield stop - start, {name: value[start:stop] for name, value in self.feeds.items()}
+            if self.progress:
+                self.progress(stop, total)
 
 
 class SpikingSession:
@@ -91,6 +63,8 @@ class SpikingSession:
         memory: bytes that a simulation may take on top of the loaded model. So many samples and
             steps are simulated at once; at least one step of one sample, and the whole window of
             one sample where an analog part waits for it. An estimate: onnxruntime does not tell.
+        counts: compute :meth:`run` and :meth:`totals` in spike counts, one pass for the whole
+            window, where all populations of the file allow it; the backend "reference" never does.
 
     Raises:
         ModelFileError: not a spiking ONNX file.
@@ -100,31 +74,26 @@ class SpikingSession:
 
     def __init__(
         self,
-        model: str | os.PathLike[str] | bytes | onnx.ModelProto,
+        model: Source,
         *,
         backend: str = "auto",
         providers: Sequence[str] = ("CPUExecutionProvider",),
         threads: int = 0,
         memory: int = GIB,
+        counts: bool = True,
     ) -> None:
-        self._file = os.fspath(model) if isinstance(model, (str, os.PathLike)) else None
-        if isinstance(model, onnx.ModelProto):
-            self._model = model
-        elif isinstance(model, bytes):
-            self._model = parse_model(model)
-        else:
-            self._model = read_model(model)
-        if self._file is None:
-            refuse_external_data(self._model)
-        self._check_op_set()
-        self._backend = BACKENDS.get(DEFAULT_BACKEND if backend == "auto" else backend)
-        self._options = BackendOptions(tuple(providers), threads)
+        self._model, self._file = open_spiking(model)
+        name = DEFAULT_BACKEND if backend == "auto" else backend
+        load, options = BACKENDS.get(name), BackendOptions(tuple(providers), threads)
+        self._threads = threads or os.cpu_count() or 1
         self._memory = memory
         self._need = footprint(self._model)
         self._obstacle = carry.obstacle(self._model)
         self._states = [] if self._obstacle else carry.states(self._model)
-        self._executables: dict[tuple[str, ...], Executable] = {}
-        self._executable("plain")
+        self._variants = Variants(self._model, load, options, self._states)
+        self._counts = Counts.of(self._model, load, options) if counts and name != ORACLE else None
+        if self._counts is None:
+            self._variants.plain()
 
     @property
     def inputs(self) -> tuple[TensorInfo, ...]:
@@ -144,17 +113,22 @@ class SpikingSession:
     @property
     def timesteps(self) -> int:
         """The T for which the file was made."""
-        return int(numpy_helper.to_array(self._timesteps_tensor()))
+        return file_timesteps(self._model)
 
     @property
     def timesteps_fixed(self) -> bool:
         """Whether constants of the file were made for its T, so that no other T makes sense."""
-        return TIMESTEPS not in {i.name for i in self._model.graph.input}
+        return is_fixed(self._model)
 
     @property
     def is_anytime(self) -> bool:
         """Whether one run tells the answers at every smaller T."""
         return instrument.is_anytime(self._model)
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether a run computes spike counts, at about the cost of one inference for any T."""
+        return self._counts is not None
 
     def run(
         self,
@@ -174,7 +148,7 @@ class SpikingSession:
             until_settled: stop a batch as soon as it is at rest: no further step, up to T, could
                 change its answers.
             batch_size: samples simulated at once; by default what the file fixes, or so many that
-                the session's memory suffices.
+                the session's memory and the processor's caches suffice.
             window: steps simulated at once, likewise; the answers do not depend on it.
             progress: called with (samples done, samples in all).
 
@@ -187,10 +161,41 @@ class SpikingSession:
         names = [o.name for o in self.outputs]
         if until_settled:
             parts = self._run_until_settled(names, inputs, timesteps, batch_size, window, progress)
+        elif self._counts is not None:
+            task = self._task(inputs, timesteps, batch_size, window, progress, counted=True)
+            counted = self._counts.plain(task.timesteps)
+            parts = [counted.run(names, feeds) for _, feeds in task.batches()]
         else:
             task = self._task(inputs, timesteps, batch_size, window, progress)
-            parts = [_last(windows) for _, windows in self._batches("plain", names, task)]
+            parts = [last_values(w) for _, w in self._windows(self._variants.plain(), names, task)]
         return {n: np.concatenate(p) for n, p in zip(names, zip(*parts, strict=True), strict=True)}
+
+    def totals(
+        self,
+        inputs: Inputs,
+        timesteps: int | None = None,
+        *,
+        batch_size: int | None = None,
+        progress: Progress | None = None,
+    ) -> Totals:
+        """The outputs after T steps, and how active each population was over the window.
+
+        Arguments and errors as :meth:`run`.
+        """
+        if self._counts is None:
+            seen = self.observe(
+                inputs, timesteps, every_step=False, batch_size=batch_size, progress=progress
+            )
+            outputs = {name: values[-1] for name, values in seen.outputs.items()}
+            return Totals(outputs, {name: float(rate.mean()) for name, rate in seen.rates.items()})
+        task = self._task(inputs, timesteps, batch_size, None, progress, counted=True)
+        names, pops = [o.name for o in self.outputs], self.populations
+        asked = [*names, *(p + instrument.RATE_SUFFIX for p in pops)]
+        counted = self._counts.with_rates(task.timesteps)
+        parts = [counted.run(asked, feeds) for _, feeds in task.batches()]
+        found = [np.concatenate(values) for values in zip(*parts, strict=True)]
+        rates = [float(v.mean(dtype=np.float64)) / task.timesteps for v in found[len(names) :]]
+        return Totals(dict(zip(names, found, strict=False)), dict(zip(pops, rates, strict=True)))
 
     def observe(
         self,
@@ -209,25 +214,11 @@ class SpikingSession:
         that there is no answer after every step.
         """
         task = self._task(inputs, timesteps, batch_size, window, progress)
-        outs, pops, T = [o.name for o in self.outputs], self.populations, task.timesteps
+        outs, pops = [o.name for o in self.outputs], self.populations
         names = outs + [p + instrument.RATE_SUFFIX for p in pops]
-        answers: list[list[Array]] = [[] for _ in outs]
-        fired, settled = np.zeros((len(pops), T)), []
-        for samples, windows in self._batches("observe" if every_step else "rates", names, task):
-            columns = list(zip(*(values for values, _ in windows), strict=True))
-            for kept, parts in zip(answers, columns, strict=False):
-                shown = parts if every_step else parts[-1:]
-                kept.append(np.concatenate([v.reshape(-1, samples, *v.shape[1:]) for v in shown]))
-            rows = [np.concatenate(parts) for parts in columns[len(outs) :]]
-            activity = np.array(rows).reshape(len(pops), T, samples)
-            fired += activity.sum(axis=2, dtype=np.float64)
-            settled.append(settling.last_active_step(activity))
-        steps = np.concatenate(settled)
-        return Observation(
-            {n: np.concatenate(parts, axis=1) for n, parts in zip(outs, answers, strict=True)},
-            {p: row / len(steps) for p, row in zip(pops, fired, strict=True)},
-            steps,
-        )
+        executable = self._variants.observed() if every_step else self._variants.with_rates()
+        batches = self._windows(executable, names, task)
+        return gather_observation(batches, outs, pops, task.timesteps, every_step=every_step)
 
     def trace(
         self,
@@ -255,37 +246,8 @@ class SpikingSession:
                     remedy=f"known: {', '.join(by_name)}",
                 )
         tensors = [t for name in chosen for t in by_name[name].output[:2]]
-        spikes: dict[str, list[Array]] = {name: [] for name in chosen}
-        finals: dict[str, list[Array]] = {name: [] for name in chosen}
-        for samples, windows in self._batches("trace", tensors, task):
-            trains: dict[str, list[Array]] = {name: [] for name in chosen}
-            for values, _ in windows:
-                for i, name in enumerate(chosen):
-                    rows = self._sound(values[2 * i], name)
-                    train = rows.reshape(-1, samples, *rows.shape[1:]).astype(np.int8)
-                    trains[name].append(train)
-            for i, name in enumerate(chosen):
-                spikes[name].append(np.concatenate(trains[name]))
-                finals[name].append(values[2 * i + 1])
-        return Trace(
-            {n: np.concatenate(parts, axis=1) for n, parts in spikes.items()},
-            {n: np.concatenate(parts) for n, parts in finals.items()},
-        )
-
-    def _sound(self, spikes: Array, name: str) -> Array:
-        """Spikes, if they are numbers.
-
-        Raises:
-            ModelFileError: they are not; a weight or a potential was NaN, or grew beyond float32.
-        """
-        if not np.isfinite(spikes).all():
-            raise ModelFileError(
-                "spikes are NaN or infinite",
-                file=self._file,
-                node=f"'{name}'",
-                remedy="convert again",
-            )
-        return spikes
+        batches = self._windows(self._variants.traced(tensors), tensors, task)
+        return gather_trace(batches, chosen, self._file)
 
     def _run_until_settled(
         self,
@@ -305,7 +267,7 @@ class SpikingSession:
         task = self._task(inputs, timesteps, batch_size, window, progress)
         return [
             settling.answer_at_rest(windows, len(names), self._states)
-            for _, windows in self._batches("settle", [*names, *watched], task)
+            for _, windows in self._windows(self._variants.settling(), [*names, *watched], task)
         ]
 
     def _task(
@@ -315,6 +277,8 @@ class SpikingSession:
         batch_size: int | None,
         window: int | None,
         progress: Progress | None,
+        *,
+        counted: bool = False,
     ) -> _Task:
         T = self._checked_timesteps(timesteps)
         for size, what in ((batch_size, "batch size"), (window, "window")):
@@ -326,94 +290,26 @@ class SpikingSession:
                 file=self._file,
                 remedy="leave the window out",
             )
-        feeds = self._checked_inputs(inputs)
+        feeds = check_inputs(self.inputs, inputs, self._file)
         slices = choose_slices(
             self._need,
             self._memory,
             len(next(iter(feeds.values()))),
-            T,
-            batch=self._fixed_batch() or batch_size,
+            1 if counted else T,
+            batch=fixed_batch(self.inputs) or batch_size,
             window=window,
             can_cut=self._obstacle is None,
+            threads=self._threads,
         )
         return _Task(feeds, T, slices, progress)
 
-    def _batches(
-        self, variant: str, names: Sequence[str], task: _Task
+    def _windows(
+        self, executable: Executable, names: Sequence[str], task: _Task
     ) -> Iterator[tuple[int, Iterator[carry.Window]]]:
         """For every batch: its number of samples, and its windows one after the other."""
-        executable = self._executable(variant, names)
-        total, size = len(next(iter(task.feeds.values()))), task.slices.samples
-        for start in range(0, total, size):
-            feeds = {name: value[start : start + size] for name, value in task.feeds.items()}
-            stop = min(start + size, total)
+        for samples, feeds in task.batches():
             lengths = carry.window_lengths(task.timesteps, task.slices.steps)
-            yield stop - start, carry.run_windows(executable, names, feeds, self._states, lengths)
-            if task.progress:
-                task.progress(stop, total)
-
-    def _executable(self, variant: str, names: Sequence[str] = ()) -> Executable:
-        key = (variant, *names) if variant == "trace" else (variant,)
-        if key not in self._executables:
-            model = self._model
-            if variant == "observe":
-                model = instrument.with_rates(instrument.with_cumulative_readout(model))
-            elif variant == "rates":
-                model = instrument.with_rates(model)
-            elif variant == "settle":
-                model = instrument.with_rates(model, instrument.speaking_nodes(model))
-            elif variant == "trace":
-                model = instrument.with_outputs(model, names)
-            free = carry.with_carried_states if self._states else carry.with_free_time
-            model = free(model)
-            self._executables[key] = self._backend(model, self._options)
-        return self._executables[key]
-
-    def _check_op_set(self) -> None:
-        versions = {o.domain: o.version for o in self._model.opset_import}
-        if DOMAIN not in versions:
-            raise ModelFileError(
-                "is not a spiking ONNX file",
-                file=self._file,
-                remedy="make one with 'onnx2snn convert'",
-            )
-        unknown = {
-            n.op_type
-            for n in self._model.graph.node
-            if n.domain == DOMAIN and OPS.find(n.op_type) is None
-        }
-        if unknown or versions[DOMAIN] > DOMAIN_VERSION:
-            what = f"op {', '.join(sorted(unknown))}" if unknown else f"version {versions[DOMAIN]}"
-            raise ModelFileError(
-                f"uses {what} of the spiking op set, which this runtime does not know",
-                file=self._file,
-                remedy="install a newer onnx2snn",
-            )
-        for node, spec in spiking_nodes(self._model):
-            if (len(node.input), len(node.output)) != (len(spec.inputs), len(spec.outputs)):
-                raise ModelFileError(
-                    f"{node.op_type} has {len(node.input)} inputs and {len(node.output)} outputs, "
-                    f"not {len(spec.inputs)} and {len(spec.outputs)}",
-                    file=self._file,
-                    node=f"'{node.name}'",
-                    remedy="convert again",
-                )
-        self._timesteps_tensor()
-
-    def _timesteps_tensor(self) -> onnx.TensorProto:
-        tensor: onnx.TensorProto
-        for tensor in self._model.graph.initializer:
-            if tensor.name == TIMESTEPS:
-                try:
-                    value = numpy_helper.to_array(tensor)
-                except ValueError:  # less data than its shape says
-                    value = np.zeros(())
-                if value.dtype != np.int64 or value.shape or value < 1:
-                    raise ModelFileError(
-                        f"initializer '{TIMESTEPS}' is no positive int64 scalar", file=self._file
-                    )
-                return tensor
-        raise ModelFileError(f"has no initializer '{TIMESTEPS}'", file=self._file)
+            yield samples, carry.run_windows(executable, names, feeds, self._states, lengths)
 
     def _checked_timesteps(self, timesteps: int | None) -> int:
         if timesteps is None:
@@ -430,90 +326,3 @@ class SpikingSession:
                 "that does not depend on T",
             )
         return int(timesteps)
-
-    def _fixed_batch(self) -> int | None:
-        first = self.inputs[0].shape[:1]
-        return first[0] if first and isinstance(first[0], int) else None
-
-    def _checked_inputs(self, inputs: Inputs) -> dict[str, Array]:
-        infos = {i.name: i for i in self.inputs}
-        if not isinstance(inputs, Mapping):
-            if len(infos) != 1:
-                raise DataError(f"needs a mapping with {', '.join(infos)}", file=self._file)
-            inputs = {next(iter(infos)): inputs}
-        if set(inputs) != set(infos):
-            raise DataError(
-                f"inputs are {', '.join(sorted(inputs)) or 'missing'}",
-                file=self._file,
-                remedy=f"give {', '.join(infos)}",
-            )
-        feeds = {name: check_input(infos[name], inputs[name], self._file) for name in infos}
-        lengths = {len(v) for v in feeds.values()}
-        if lengths == {0}:
-            raise DataError("the input holds no samples", file=self._file)
-        if len(lengths) != 1:
-            raise DataError("inputs differ in their number of samples", file=self._file)
-        fixed = self._fixed_batch()
-        if fixed and lengths.pop() % fixed:
-            raise DataError(
-                f"the number of samples is no multiple of the fixed batch of {fixed}",
-                file=self._file,
-            )
-        return feeds
-
-
-def _last(windows: Iterator[carry.Window]) -> list[Array]:
-    """The outputs of the last window."""
-    for values, _ in windows:
-        last = values
-    return last
-
-
-def check_input(info: TensorInfo, value: Array, file: str | None = None) -> Array:
-    """The value as an array that fits a model input: numbers, right shape, finite.
-
-    Raises:
-        DataError: it does not fit.
-    """
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise DataError(f"input '{info.name}' is no array: {error}", file=file) from error
-    if array.dtype.kind not in "buif":
-        raise DataError(f"input '{info.name}' holds {array.dtype}, not numbers", file=file)
-    fits = array.ndim == len(info.shape) and all(
-        not isinstance(want, int) or want == have
-        for want, have in zip(info.shape[1:], array.shape[1:], strict=True)
-    )
-    if not fits:
-        want = ", ".join("?" if d is None else str(d) for d in info.shape)
-        raise DataError(
-            f"input '{info.name}' has shape {list(array.shape)}, the model wants [{want}]",
-            file=file,
-        )
-    with np.errstate(over="ignore", invalid="ignore"):  # what they warn of is refused below
-        cast = array.astype(info.dtype, copy=False)
-    if not (np.isfinite(array).all() and np.isfinite(cast).all()):
-        raise DataError(f"input '{info.name}' holds NaN or infinity", file=file)
-    if info.dtype.kind in "biu" and not np.array_equal(cast, array):
-        raise DataError(f"input '{info.name}' holds values that {info.dtype} cannot", file=file)
-    return cast
-
-
-def tensor_info(value: onnx.ValueInfoProto) -> TensorInfo:
-    """What a model declares of a graph input or output.
-
-    Raises:
-        ModelFileError: it is no tensor, or of an unknown type.
-    """
-    tensor = value.type.tensor_type
-    shape = tuple(
-        d.dim_value if d.HasField("dim_value") else (d.dim_param or None) for d in tensor.shape.dim
-    )
-    try:
-        dtype = helper.tensor_dtype_to_np_dtype(tensor.elem_type)
-    except KeyError as error:
-        raise ModelFileError(
-            f"'{value.name}' is of no known type", remedy="export the network again"
-        ) from error
-    return TensorInfo(value.name, dtype, shape)

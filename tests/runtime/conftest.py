@@ -72,6 +72,7 @@ STEPS = st.integers(1, 12)
 SAMPLES = st.integers(0, 4)
 TAILS = st.lists(st.integers(1, 4), max_size=3).map(tuple)
 RESETS = st.sampled_from(["subtract", "zero"])
+DELAYS = st.integers(0, 9)
 MODES = st.sampled_from(["mean", "sum", "last", "radix"])
 CODES = st.sampled_from(["count", "radix"])
 FLAGS = st.sampled_from([0, 1])
@@ -182,7 +183,9 @@ def spike_max_pool(draw, T=STEPS, N=SAMPLES, code=CODES, low=SPIKE_LOWS, high=ON
 
 
 @st.composite
-def spike_decode(draw, T=STEPS, N=SAMPLES, mode=MODES, cumulative=FLAGS, fresh=BOOLEANS):
+def spike_decode(
+    draw, T=STEPS, N=SAMPLES, mode=MODES, cumulative=FLAGS, fresh=BOOLEANS, delay=DELAYS
+):
     """A readout; ``fresh`` if nothing came before its window."""
     steps, samples, tail = draw(T), draw(N), draw(TAILS)
     before = 0 if draw(fresh) else 5
@@ -194,6 +197,7 @@ def spike_decode(draw, T=STEPS, N=SAMPLES, mode=MODES, cumulative=FLAGS, fresh=B
         T=steps,
         mode=draw(mode),
         cumulative=draw(cumulative),
+        delay=draw(delay),
     )
 
 
@@ -631,6 +635,7 @@ def readout(currents, answer, mode="mean"):
         [answer, answer + "_acc", answer + "_steps"],
         mode=mode,
         cumulative=0,
+        delay=0,
     )
 
 

@@ -10,6 +10,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from onnx2snn_runtime.memory import (
+    CACHE,
+    ENOUGH_ROWS,
     ENOUGH_SAMPLES,
     OVERHEAD,
     UNKNOWN_SAMPLES,
@@ -106,6 +108,48 @@ def test_what_is_decided_stays():
     assert choose(can_cut=False, memory=1) == Slices(1, 64)
 
 
+WIDE = Footprint(per_row=10, per_sample=0, largest_row=CACHE // 64)
+
+
+@pytest.mark.parametrize(
+    ("samples", "T", "threads", "slices"),
+    [
+        # 64 rows stay in the cache: whole windows of so many samples.
+        (100, 8, 1, Slices(8, 8)),
+        (100, 8, 2, Slices(16, 8)),
+        (3, 8, 1, Slices(3, 8)),
+        # A window that leaves the cache is cut, one sample after the other.
+        (100, 1000, 1, Slices(1, 64)),
+        (100, 60, 1, Slices(1, 60)),
+    ],
+)
+def test_rows_stay_in_the_cache(samples, T, threads, slices):
+    known = {"batch": None, "window": None, "can_cut": True, "threads": threads}
+    assert choose_slices(WIDE, 10**9, samples, T, **known) == slices
+
+
+def test_what_is_decided_is_no_matter_of_the_cache():
+    def choose(samples, T, **decided):
+        known = {"batch": None, "window": None, "can_cut": True}
+        return choose_slices(WIDE, 10**9, samples, T, **(known | decided))
+
+    assert choose(100, 8, batch=50) == Slices(50, 1)
+    assert choose(100, 1000, window=200) == Slices(1, 200)
+    assert choose(100, 1000, batch=20, window=200) == Slices(20, 200)
+    assert choose(100, 1000, can_cut=False) == Slices(1, 1000)
+
+
+def test_rows_of_any_size_come_in_useful_numbers():
+    assert Footprint(10, 0, largest_row=100 * CACHE).rows_in_cache(1) == ENOUGH_ROWS
+    assert Footprint(10, 0, largest_row=CACHE // 1000).rows_in_cache(1) == 1000
+    assert Footprint(10, 0, largest_row=CACHE // 1000).rows_in_cache(3) >= 3000
+
+
+def test_the_largest_row_is_one_in_time(network):
+    model = with_shapes(network(), {"currents": 36, "conv_out": 32, "answer": 9000})
+    assert footprint(model).largest_row == 4 * 36
+
+
 def test_unknown_shapes():
     def choose(samples, T, can_cut=True):
         need = Footprint(0, 0)
@@ -133,7 +177,7 @@ def peak():
 
 Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
 before = peak()
-session.run(x, 64)
+session.run(x, 64, **(dict(batch_size=24, window=64) if sys.argv[3] == "all" else {}))
 print(peak() - before)
 """
 
@@ -154,13 +198,13 @@ def test_peak_of_a_process(network, tmp_path):
     path = tmp_path / "wide.onnx"
     path.write_bytes(model.SerializeToString())
 
-    def peak(memory):
+    def peak(memory, at_once="some"):
         root = Path(__file__).parents[2] / "runtime"
-        call = [sys.executable, "-c", PEAK, str(path), str(memory)]
+        call = [sys.executable, "-c", PEAK, str(path), str(memory), at_once]
         done = subprocess.run(
             call, env={"PYTHONPATH": str(root)}, capture_output=True, text=True, check=True
         )
         return int(done.stdout)
 
     assert 4 * MIB < peak(48 * MIB) < 48 * MIB
-    assert peak(1024 * MIB) > 80 * MIB  # or the limit above would say nothing
+    assert peak(48 * MIB, "all") > 80 * MIB  # or the limit above would say nothing

@@ -478,6 +478,16 @@ class TestObserve:
         assert list(seen.rates) == ["one.node", "two.node"]
         assert seen.settled.tolist() == [4]
 
+    def test_totals(self, network, staircases, images, simulate, backend, same_bits):
+        found = SpikingSession(network(), backend=backend).totals(images, 6, batch_size=2)
+        known = simulate(images, 6)
+        assert same_bits(found.outputs["answer"], known["mean"][-1].astype(np.float32))
+        for name, train in known["spikes"].items():
+            assert found.rates[name] == pytest.approx(train.mean(), rel=1e-6)
+        session = SpikingSession(staircases(), backend=backend)
+        for name, train in session.trace(CODES).spikes.items():
+            assert session.totals(CODES).rates[name] == pytest.approx(np.abs(train).mean())
+
     def test_without_populations(self, network, images):
         model = network()
         for node in list(model.graph.node):

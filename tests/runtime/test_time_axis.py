@@ -36,9 +36,9 @@ def test_attributes_of():
     """What a node leaves out has its default; text is text."""
     spec = OPS.get("SpikeDecode")
     bare = helper.make_node("SpikeDecode", [], [])
-    assert attributes_of(bare, spec) == {"mode": "mean", "cumulative": 0}
+    assert attributes_of(bare, spec) == {"mode": "mean", "cumulative": 0, "delay": 0}
     given = helper.make_node("SpikeDecode", [], [], mode="sum")
-    assert attributes_of(given, spec) == {"mode": "sum", "cumulative": 0}
+    assert attributes_of(given, spec) == {"mode": "sum", "cumulative": 0, "delay": 0}
 
 
 def test_label():

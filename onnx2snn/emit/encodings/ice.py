@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_graphsurgeon as gs
 
+from onnx2snn.calibration.walker import Train
 from onnx2snn.emit.encoding import (
     ENCODINGS,
     Encoding,
@@ -33,6 +34,8 @@ from onnx2snn.graphs import (
     remove,
     rewire,
 )
+from onnx2snn.plan import ConversionConfig
+from onnx2snn_runtime.opspec import OPS
 
 COPIES = 3
 #: They make values out of several.
@@ -54,12 +57,27 @@ def write(emission: Emission, tensor: gs.Variable, covered: Range) -> gs.Variabl
     if trained == 1:
         for node in readers:
             _widen(emission, node)
-        shares = (0.5, 0.5, 0.0) if emission.plan.config.timesteps == 1 else (1 / COPIES,) * COPIES
+        shares = _shares(emission.plan.config.timesteps)
     inputs = [tensor, *range_inputs(emission, tensor, covered)]
     attrs: dict[str, object] = {"phi": len(shares) // COPIES, "quantize": "nearest"}
     spikes = spikes_of(emission, tensor, "ChannelExpand", inputs, attrs, copies=len(shares))
     amplitude = _beside(tensor, covered.high - covered.low, shares)
     return valued(emission, tensor, spikes, amplitude, _beside(tensor, covered.low, shares))
+
+
+def code(values: Array, covered: Range, config: ConversionConfig) -> Train:
+    """What a widened layer receives: the mean of the copies."""
+    T = config.timesteps
+    op = OPS.get("ChannelExpand")
+    (rows,) = op.window(values, covered.low, covered.high, np.array(T), phi=1)
+    copies = rows.reshape(T, len(values), COPIES, *values.shape[1:])
+    mean = np.tensordot(copies, np.array(_shares(T), dtype=np.float32), axes=(2, 0))
+    return Train(mean.astype(np.float32), covered.high - covered.low, covered.low)
+
+
+def _shares(timesteps: int) -> tuple[float, ...]:
+    """What each copy counts: the third is silent at T = 1."""
+    return (0.5, 0.5, 0.0) if timesteps == 1 else (1 / COPIES,) * COPIES
 
 
 def take_out_copies(emission: Emission) -> None:
@@ -150,5 +168,6 @@ ENCODINGS.register("ice")(
         "Yan et al. 2022",
         fixes_timesteps=True,
         prepare=take_out_copies,
+        code=code,
     )
 )

@@ -11,11 +11,14 @@ import numpy as np
 import onnx_graphsurgeon as gs
 from onnx import TensorProto
 
+from onnx2snn.calibration.walker import Train
 from onnx2snn.emit.encoding import ENCODINGS, Encoding, range_inputs, spikes_of, valued
 from onnx2snn.emit.prefix import Range
 from onnx2snn.emit.state import Emission
-from onnx2snn.graphs import new_constant, rank, unique_name
+from onnx2snn.graphs import Array, new_constant, rank, unique_name
+from onnx2snn.plan import ConversionConfig
 from onnx2snn.sites import Region
+from onnx2snn_runtime.opspec import OPS, split_time
 
 #: Steps between 0 and 1 that make a difference to the index.
 RESOLUTION = 2.0**16
@@ -80,6 +83,17 @@ def _index(emission: Emission, tensor: gs.Variable, share: gs.Variable) -> gs.Va
     return index
 
 
+def code(values: Array, covered: Range, config: ConversionConfig) -> Train:
+    """What the nodes compute."""
+    low, extent = covered.low, covered.high - covered.low
+    share = ((values - low) / extent).astype(np.float32)
+    whole = (share * np.float32(RESOLUTION)).astype(np.int64)
+    index = whole.reshape(len(whole), -1).sum(axis=1)
+    start, T = np.array(0), np.array(config.timesteps)
+    rows, _ = OPS.get("PoissonEncode").window(share, index, start, T, seed=config.seed)
+    return Train(split_time(rows, config.timesteps).astype(np.int8), extent, low)
+
+
 ENCODINGS.register("poisson")(
-    Encoding("poisson", "random spikes, with the value as probability", write)
+    Encoding("poisson", "random spikes, with the value as probability", write, code=code)
 )

@@ -6,9 +6,12 @@ import onnx
 
 from onnx2snn_runtime.backend import BACKENDS, BackendOptions
 from onnx2snn_runtime.backends.stock import StockExecutable
-from onnx2snn_runtime.native.library import usable_library
+from onnx2snn_runtime.native.library import instructions, usable_library
+from onnx2snn_runtime.packed import with_packed_spikes
 
 CPU = "CPUExecutionProvider"
+#: The instruction set that multiplies tiles.
+TILED = "amx"
 
 
 def has_kernels(options: BackendOptions) -> bool:
@@ -22,7 +25,10 @@ def load(model: onnx.ModelProto, options: BackendOptions) -> StockExecutable:
 
     Ops without a kernel keep their function bodies; so do all where there is no usable library
     (the log says so), or where a provider other than the CPU's is asked for, since the kernels
-    would take its tensors back to the CPU.
+    would take its tensors back to the CPU. Layers of integer weights run packed.
     """
     kernels = usable_library() if has_kernels(options) else None
+    if kernels:
+        tiles = instructions(kernels) == TILED
+        model = with_packed_spikes(model, threads=options.threads, tiles=tiles, floats=tiles)
     return StockExecutable(model, options, kernels)

@@ -10,14 +10,15 @@
 namespace onnx2snn {
 namespace {
 
-constexpr char kDomain[] = "org.onnx2snn";
 const Api* the_api = nullptr;
 
-// The domain with all ops. It lives as long as the process: sessions refer to it.
-OrtCustomOpDomain* make_domain() {
+// A domain with all its ops. It lives as long as the process: sessions refer to it.
+OrtCustomOpDomain* make_domain(const std::string& name) {
   OrtCustomOpDomain* domain = nullptr;
-  check(api().create_domain(kDomain, &domain), "the domain");
-  for (const Op* op : ops()) check(api().add_op(domain, op), op->name);
+  check(api().create_domain(name.c_str(), &domain), "the domain");
+  for (const Op* op : ops()) {
+    if (op->domain == name) check(api().add_op(domain, op), op->name);
+  }
   return domain;
 }
 
@@ -38,14 +39,18 @@ VISIBLE OrtStatus* RegisterCustomOps(OrtSessionOptions* options, const OrtApiBas
   static const Api its_api(raw);
   the_api = &its_api;
   try {
-    static OrtCustomOpDomain* const domain = make_domain();
-    return its_api.add_domain(options, domain);
+    static OrtCustomOpDomain* const domains[] = {make_domain(kDomain),
+                                                 make_domain(kPackedDomain)};
+    for (OrtCustomOpDomain* domain : domains) {
+      if (OrtStatus* status = its_api.add_domain(options, domain)) return status;
+    }
+    return nullptr;
   } catch (const std::exception& error) {
     return its_api.create_status(kFail, error.what());
   }
 }
 
-// The instruction set in use: "avx512", "avx2" or "portable".
+// The instruction set in use: "amx", "avx512vnni", "avx512", "avx2" or "portable".
 VISIBLE const char* onnx2snn_instructions() { return onnx2snn::loops().name; }
 
 // Uses the named instruction set from now on; 0 where this processor or build has none such.

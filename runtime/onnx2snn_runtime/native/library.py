@@ -16,6 +16,8 @@ LOG = logging.getLogger(__name__)
 
 #: Set to 0 in the environment: the kernels are neither made nor used.
 SWITCH = "ONNX2SNN_NATIVE"
+#: Names an instruction set that is used instead of the best one that the processor has.
+INSTRUCTIONS = "ONNX2SNN_INSTRUCTIONS"
 
 
 @cache
@@ -28,17 +30,20 @@ def usable_library() -> Path | None:
         LOG.info("there are no compiled kernels in this installation: function bodies are used")
         return None
     try:
-        instructions = examine(LIBRARY)
+        examine(LIBRARY)
+        wanted = os.environ.get(INSTRUCTIONS)
+        if wanted and not use_instructions(LIBRARY, wanted):
+            LOG.warning("%s=%s: this processor or library has none such", INSTRUCTIONS, wanted)
     except Exception as error:  # dlopen's and onnxruntime's share no useful base class
         reason = " ".join(str(error).split())
         LOG.warning("compiled kernels cannot be used: %s: function bodies are used", reason)
         return None
-    LOG.info("compiled kernels, instruction set %s", instructions)
+    LOG.info("compiled kernels, instruction set %s", instructions(LIBRARY))
     return LIBRARY
 
 
-def examine(path: Path) -> str:
-    """The instruction set that a library of kernels uses.
+def examine(path: Path) -> None:
+    """See whether a library of kernels can be used.
 
     Raises:
         OSError: it was made from other sources or is damaged, or is not for this machine.
@@ -48,7 +53,18 @@ def examine(path: Path) -> str:
     if not stamp.exists() or stamp.read_text() != expected_stamp(path):
         raise OSError(f"{path} is damaged or of other sources; install the package again")
     onnxruntime.SessionOptions().register_custom_ops_library(str(path))
-    instructions = ctypes.CDLL(str(path)).onnx2snn_instructions
-    instructions.restype = ctypes.c_char_p
-    name: str = instructions().decode()
+
+
+def instructions(path: Path) -> str:
+    """The instruction set in use: "amx", "avx512vnni", "avx512", "avx2" or "portable"."""
+    function = ctypes.CDLL(str(path)).onnx2snn_instructions
+    function.restype = ctypes.c_char_p
+    name: str = function().decode()
     return name
+
+
+def use_instructions(path: Path, name: str) -> bool:
+    """Use another instruction set from now on; False where there is none of that name."""
+    function = ctypes.CDLL(str(path)).onnx2snn_use_instructions
+    function.argtypes = [ctypes.c_char_p]
+    return bool(function(name.encode()))

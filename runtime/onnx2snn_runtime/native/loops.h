@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "packed.h"
+
 namespace onnx2snn {
 
 // Values that a thread works on at once: its arrays stay in the nearest cache.
@@ -65,6 +67,8 @@ struct Loops {
   void (*sum)(const Pool&, const float* in, float* out);
   void (*add_kept)(size_t count, const float* spikes, float* counts, float keep);
   void (*take_before)(size_t count, float* largest, float* before, float keep);
+
+  PackedLoops packed;
 };
 
 const Loops& loops();

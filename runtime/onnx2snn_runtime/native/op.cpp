@@ -87,6 +87,12 @@ Tensor Context::input(size_t index) const {
   return tensor;
 }
 
+bool Context::has_input(size_t index) const {
+  const OrtValue* value = nullptr;
+  check(api().input(context_, index, &value), "an input");
+  return value;
+}
+
 void* Context::output_data(size_t index, const Shape& shape) const {
   OrtValue* value = nullptr;
   check(api().output(context_, index, shape.data(), shape.size(), &value), "an output");
@@ -95,12 +101,15 @@ void* Context::output_data(size_t index, const Shape& shape) const {
   return data;
 }
 
-Op::Op(const char* name, std::vector<Type> inputs, std::vector<Type> outputs, Create create)
+Op::Op(const char* name, std::vector<Type> inputs, std::vector<Type> outputs, Create create,
+       const char* domain, Required required)
     : OrtCustomOp{},
       name(name),
       inputs(std::move(inputs)),
       outputs(std::move(outputs)),
-      create(create) {
+      create(create),
+      domain(domain),
+      required(required) {
   version = kApiVersion;
   GetName = [](const OrtCustomOp* op) { return op_of(op).name; };
   GetExecutionProviderType = [](const OrtCustomOp*) -> const char* { return nullptr; };
@@ -109,8 +118,12 @@ Op::Op(const char* name, std::vector<Type> inputs, std::vector<Type> outputs, Cr
   GetOutputType = [](const OrtCustomOp* op, size_t i) -> int { return op_of(op).outputs[i]; };
   GetOutputTypeCount = [](const OrtCustomOp* op) { return op_of(op).outputs.size(); };
   KernelDestroy = [](void* kernel) { delete static_cast<Kernel*>(kernel); };
-  GetInputCharacteristic = [](const OrtCustomOp*, size_t) { return kRequired; };
-  GetOutputCharacteristic = [](const OrtCustomOp*, size_t) { return kRequired; };
+  GetInputCharacteristic = [](const OrtCustomOp* op, size_t i) {
+    return i < op_of(op).required.inputs ? kRequired : kOptional;
+  };
+  GetOutputCharacteristic = [](const OrtCustomOp* op, size_t i) {
+    return i < op_of(op).required.outputs ? kRequired : kOptional;
+  };
   GetInputMemoryType = [](const OrtCustomOp*, size_t) { return kDefaultMemory; };
   CreateKernelV2 = create_kernel;
   KernelComputeV2 = compute;

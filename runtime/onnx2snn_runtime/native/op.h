@@ -39,6 +39,9 @@ class Context {
 
   Tensor input(size_t index) const;
 
+  // Whether the node has that input; it may leave out those that are not required.
+  bool has_input(size_t index) const;
+
   template <class Value>
   Value* output(size_t index, const Shape& shape) const {
     return static_cast<Value*>(output_data(index, shape));
@@ -74,16 +77,29 @@ class Kernel {
   virtual void compute(const Context& context) const = 0;
 };
 
+// The ops of the files, and those that the runtime puts in their place when it loads one.
+constexpr char kDomain[] = "org.onnx2snn";
+constexpr char kPackedDomain[] = "org.onnx2snn.packed";
+
+// How many of an op's inputs and outputs, counted from the first, a node must have.
+struct Required {
+  size_t inputs = SIZE_MAX;
+  size_t outputs = SIZE_MAX;
+};
+
 // An op, registered by its construction.
 struct Op : OrtCustomOp {
   using Create = std::unique_ptr<Kernel> (*)(const Attributes&);
 
-  Op(const char* name, std::vector<Type> inputs, std::vector<Type> outputs, Create create);
+  Op(const char* name, std::vector<Type> inputs, std::vector<Type> outputs, Create create,
+     const char* domain = kDomain, Required required = {});
 
   const char* name;
   std::vector<Type> inputs;
   std::vector<Type> outputs;
   Create create;
+  const char* domain;
+  Required required;
 };
 
 // All ops, in order of registration.

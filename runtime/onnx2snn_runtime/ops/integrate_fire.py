@@ -108,15 +108,29 @@ SPEC = OPS.register("IntegrateFire")(
   theta_flat = Reshape <allowzero = 1> (theta_map, flat)
   v_map = Expand (v_init, sample_shape)
   v_flat = Reshape <allowzero = 1> (v_map, flat)
-  v_last, spike_rows = Scan <num_scan_inputs = 1, body = one_step
-    (float[?] v, float[?] current) => (float[?] v_next, float[?] spike) {
-      v_up = Add (v, current)
-      fired = GreaterOrEqual (v_up, theta_flat)
-      spike = Cast <to = 1> (fired)
-      v_less = Sub (v_up, theta_flat)
-      v_after = Mul (v_less, reset_is_subtract)
-      v_next = Where (fired, v_after, v_up)
-    }> (v_flat, current_rows)
+  is_subtract = Cast <to = 9> (reset_is_subtract)
+  is_subtract_scalar = Squeeze (is_subtract)
+  v_last, spike_rows = If (is_subtract_scalar) <
+    then_branch = subtract () => (v_last_subtract, spike_rows_subtract) {
+      v_last_subtract, spike_rows_subtract = Scan <num_scan_inputs = 1, body = subtract_step
+        (float[?] v, float[?] current) => (float[?] v_next, float[?] spike) {
+          v_up = Add (v, current)
+          fired = GreaterOrEqual (v_up, theta_flat)
+          spike = Cast <to = 1> (fired)
+          loss = Mul (theta_flat, spike)
+          v_next = Sub (v_up, loss)
+        }> (v_flat, current_rows)
+    },
+    else_branch = zero () => (v_last_zero, spike_rows_zero) {
+      nothing = Constant <value_float = 0.0> ()
+      v_last_zero, spike_rows_zero = Scan <num_scan_inputs = 1, body = zero_step
+        (float[?] v_before, float[?] current_now) => (float[?] v_after, float[?] spike_now) {
+          v_charged = Add (v_before, current_now)
+          fires = GreaterOrEqual (v_charged, theta_flat)
+          spike_now = Cast <to = 1> (fires)
+          v_after = Where (fires, nothing, v_charged)
+        }> (v_flat, current_rows)
+    }>
   spikes = Reshape <allowzero = 1> (spike_rows, shape)
   v_final = Reshape <allowzero = 1> (v_last, sample_shape)""",
     )

@@ -27,9 +27,10 @@ from onnx2snn_runtime.opspec import (
 KEEP = {"mean": 1.0, "sum": 1.0, "last": 0.0, "radix": 2.0}
 
 
-def step(acc: Array, current: Array, mode: str) -> Array:
-    """One time step of the accumulator, float32."""
-    return np.asarray(acc * np.float32(KEEP[mode]) + current, dtype=np.float32)
+def step(acc: Array, current: Array, t: int, mode: str, delay: int) -> Array:
+    """Time step ``t`` of the accumulator, float32."""
+    keep = 0.0 if 1 <= t <= delay else KEEP[mode]
+    return np.asarray(acc * np.float32(keep) + current, dtype=np.float32)
 
 
 def window(
@@ -40,6 +41,7 @@ def window(
     *,
     mode: str = "mean",
     cumulative: int = 0,
+    delay: int = 0,
 ) -> tuple[Array, Array, Array]:
     """[T·N, ...] to [N, ...], or to [T·N, ...] when cumulative; and both states."""
     currents, acc_init = as_float32(currents, acc_init)
@@ -48,8 +50,9 @@ def window(
     start = int(np.asarray(t_init).reshape(()))
     answers = []
     for t, current in enumerate(rows, start):
-        acc = step(acc, current, mode)
-        answers.append(acc / np.float32(t + 1) if mode == "mean" else acc)
+        acc = step(acc, current, t, mode, delay)
+        summed = max(t - delay, 0) + 1
+        answers.append(acc / np.float32(summed) if mode == "mean" else acc)
     after = np.asarray(start + len(rows), dtype=np.int64)
     return merge_time(np.stack(answers)) if cumulative else answers[-1], acc, after
 
@@ -70,12 +73,15 @@ SPEC = OPS.register("SpikeDecode")(
         summary="Readout: what a current or a spike train amounts to over the window.",
         definition=(
             "For t = t_init … t_init + T−1, from acc = acc_init, in float32:\n\n"
-            "    acc ← keep·acc + I(t)      keep = 1 (mean, sum), 0 (last), 2 (radix)\n"
-            "    answer(t) = acc / (t + 1)  (mean), else acc\n\n"
+            "    acc ← keep·acc + I(t)      keep = 1 (mean, sum), 0 (last), 2 (radix),\n"
+            "                               and 0 where 1 ≤ t ≤ delay\n"
+            "    answer(t) = acc / (max(t − delay, 0) + 1)  (mean), else acc\n\n"
             "The output is the last answer, or with `cumulative` = 1 the answer after every step "
             "(time-major), the anytime curve. Both states are 0 at the beginning; fed back, they "
-            "let a readout go on in the next window. `mean` commutes with affine ops, so it may "
-            "stand before the last ones; `sum`, `last` and `radix` do not commute with a bias."
+            "let a readout go on in the next window. A `delay` leaves out that many first steps; "
+            "until they are over, the answer is the newest current alone. `mean` commutes with "
+            "affine ops, so it may stand before the last ones; `sum`, `last` and `radix` do not "
+            "commute with a bias."
         ),
         inputs=(
             Param("I", "[T·N, ...]", "currents or spikes, time-major"),
@@ -91,6 +97,7 @@ SPEC = OPS.register("SpikeDecode")(
         attributes=(
             Attr("mode", "string", "how time is read", default="mean", choices=tuple(KEEP)),
             Attr("cumulative", "int", "1: give the answer after every step", default=0),
+            Attr("delay", "int", "steps at the beginning that do not count, at least 0", default=0),
         ),
         window=window,
         infer_shapes=infer_shapes,
@@ -106,18 +113,27 @@ SPEC = OPS.register("SpikeDecode")(
   current_rows = Reshape <allowzero = 1> (I, window_shape)
   acc_map = Expand (acc_init, sample_shape)
   acc_flat = Reshape <allowzero = 1> (acc_map, flat)
-  acc_last, acc_rows = Scan <num_scan_inputs = 1, body = one_step
-    (float[?] acc, float[?] current) => (float[?] acc_next, float[?] acc_row) {
-      kept = Mul (acc, keep)
+  zero_axis = Constant <value_int = 0> ()
+  one_whole = Constant <value_int = 1> ()
+  end = Add (t_init, T)
+  numbers = Range (t_init, end, one_whole)
+  delay_scalar = Constant <value_int: int = @delay> ()
+  is_after = Greater (numbers, delay_scalar)
+  is_later = Greater (numbers, zero_axis)
+  is_first = Not (is_later)
+  is_kept = Or (is_after, is_first)
+  kept_steps = Cast <to = 1> (is_kept)
+  keeps = Mul (kept_steps, keep)
+  acc_last, acc_rows = Scan <num_scan_inputs = 2, body = one_step
+    (float[?] acc, float[?] current, float keep_now) => (float[?] acc_next, float[?] acc_row) {
+      kept = Mul (acc, keep_now)
       acc_next = Add (kept, current)
       acc_row = Identity (acc_next)
-    }> (acc_flat, current_rows)
+    }> (acc_flat, current_rows, keeps)
   step_ones = ConstantOfShape <value = float[1] {1.0}> (steps)
-  zero_axis = Constant <value_int = 0> ()
-  step_numbers = CumSum (step_ones, zero_axis)
-  others_here = Sub (step_numbers, step_ones)
-  steps_before = Cast <to = 1> (t_init)
-  others = Add (others_here, steps_before)
+  since_delay = Sub (numbers, delay_scalar)
+  others_whole = Max (since_delay, zero_axis)
+  others = Cast <to = 1> (others_whole)
   mean_others = Mul (others, mode_is_mean)
   divisors_flat = Add (mean_others, step_ones)
   divisor_shape = Constant <value_ints = [-1, 1]> ()
@@ -134,6 +150,6 @@ SPEC = OPS.register("SpikeDecode")(
   wanted_shape = Concat <axis = 0> (wanted_rows, tail)
   Y = Reshape <allowzero = 1> (wanted, wanted_shape)
   acc_final = Reshape <allowzero = 1> (acc_last, sample_shape)
-  t_final = Add (t_init, T)""",
+  t_final = Identity (end)""",
     )
 )

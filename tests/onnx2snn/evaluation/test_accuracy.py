@@ -15,7 +15,7 @@ from onnx2snn.evaluation import accuracy as module
 from onnx2snn.evaluation import evaluate, evaluate_ann
 from onnx2snn.evaluation.accuracy import predicted
 from onnx2snn_runtime import SpikingSession
-from onnx2snn_runtime.session import tensor_info
+from onnx2snn_runtime.inputs import tensor_info
 
 COUNT = 90
 

@@ -27,12 +27,18 @@ from onnx2snn_runtime.backend import BackendOptions
 ONE = BackendOptions(threads=1)
 
 
-@pytest.fixture
-def clock(monkeypatch):
+class Clock:
     """A clock that stands still unless somebody moves it."""
-    hands = SimpleNamespace(now=0.0)
-    monkeypatch.setattr(timing, "time", SimpleNamespace(perf_counter=lambda: hands.now))
-    return hands
+
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
 
 
 def taking(clock, log, name, durations):
@@ -52,7 +58,7 @@ def test_interleaved(clock):
         "a": taking(clock, log, "a", [100, 1, 2, 3]),
         "b": taking(clock, log, "b", [200, 4, 5, 6]),
     }
-    seconds = interleaved(tasks, 3, lambda *call: seen.append(call))
+    seconds = interleaved(tasks, 3, lambda *call: seen.append(call), clock)
     assert seconds == {"a": [1, 2, 3], "b": [4, 5, 6]}
     assert log == ["a", "b"] * 4
     assert seen == [("measure", i, 4) for i in (1, 2, 3, 4)]
@@ -84,6 +90,9 @@ def test_tasks_do_what_they_say(network):
     parts = SourceTask(source, feeds, 5, ONE).load()()
     assert [len(part[0]) for part in parts] == [5, 5, 2]
     whole = SourceTask(source, feeds, 12, ONE).load()()
+    filled = SourceTask(source, {}, 5, ONE).whole_batches(feeds)
+    assert filled.samples == 15
+    np.testing.assert_array_equal(filled.feeds["x"][12:], feeds["x"][:3])
     np.testing.assert_allclose(np.concatenate([p[0] for p in parts]), whole[0][0], rtol=1e-5)
 
 
@@ -96,7 +105,7 @@ def test_the_best_batch_is_that_of_the_least_time_for_a_sample(network, monkeypa
         clock.now += task.batch * (1 if task.batch == best else 2)
 
     monkeypatch.setattr(SourceTask, "load", lambda task: partial(run, task))
-    found = best_source(source, feeds, ONE)
+    found = best_source(source, feeds, ONE, clock=clock)
     assert found.batch == best
     # Samples are repeated where there are fewer.
     np.testing.assert_array_equal(found.feeds["x"], feeds["x"][np.arange(best) % 12])
@@ -128,7 +137,7 @@ def test_bench(network, monkeypatch, clock):
         "cut": SpikingTask(spiking, feeds, 6, "stock", ONE, batch=2),
         "whole": SpikingTask(spiking, feeds, 6, "stock", ONE),
     }
-    result = bench(tasks, ann=source, repetitions=3)
+    result = bench(tasks, ann=source, repetitions=3, clock=clock)
     assert result == Bench(
         timesteps=6,
         samples=12,

@@ -12,7 +12,7 @@ from onnx2snn_runtime.native.compile import find_compiler
 from onnx2snn_runtime.native.library import SWITCH, usable_library
 
 SANITIZED = "ONNX2SNN_SANITIZED_LIBRARY"
-INSTRUCTIONS = ("portable", "avx2", "avx512")
+INSTRUCTIONS = ("portable", "avx2", "avx512", "avx512vnni", "amx")
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from pathlib import Path
 from onnx2snn_runtime.native.compile import compile_library, find_compiler
 
 FLAGS = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined")
-TESTS = Path(__file__).with_name("test_kernels.py")
+TESTS = [Path(__file__).with_name(name) for name in ("test_kernels.py", "test_packed.py")]
 
 
 def library_of(compiler, name):
@@ -44,7 +44,7 @@ def main():
             "ONNX2SNN_SANITIZED_LIBRARY": str(library),
             "PYTHONMALLOC": "malloc",
         }
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(TESTS)]
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *map(str, TESTS)]
         return subprocess.run(command, env=environment, check=False).returncode
 
 

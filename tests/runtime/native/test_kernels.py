@@ -107,7 +107,10 @@ def large_case(case, name, rng, layout):
     if name == "SpikeDecode":
         modes = ("mean", "sum", "last", "radix")
         mode, cumulative = modes[rng.integers(4)], int(rng.integers(2))
-        return case(name, current, v_init, 3, T=T, mode=mode, cumulative=cumulative)
+        before, delay = int(rng.integers(4)), int(rng.integers(6))
+        return case(
+            name, current, v_init, before, T=T, mode=mode, cumulative=cumulative, delay=delay
+        )
     if name == "SpikeMaxPool":
         code = ("count", "radix")[rng.integers(2)]
         start = codes(rng, shape, -4, 4)

@@ -17,6 +17,7 @@ from onnx2snn_runtime.native.compile import expected_stamp, stamp_of
 def find(monkeypatch, caplog):
     """Looks for the library anew, at a path; gives what was found and the lines in the log."""
     monkeypatch.delenv(finder.SWITCH, raising=False)
+    monkeypatch.delenv(finder.INSTRUCTIONS, raising=False)
 
     def find(path):
         monkeypatch.setattr(finder, "LIBRARY", path)
@@ -48,6 +49,32 @@ def test_switched_off(find, library, monkeypatch):
     found, (line,) = find(library)
     assert found is None
     assert "ONNX2SNN_NATIVE=0" in line
+
+
+@pytest.fixture
+def keep_instructions(library):
+    before = finder.instructions(library)
+    yield
+    assert finder.use_instructions(library, before)
+
+
+@pytest.mark.usefixtures("keep_instructions")
+def test_an_instruction_set_by_name(find, library, monkeypatch):
+    monkeypatch.setenv(finder.INSTRUCTIONS, "portable")
+    found, (line,) = find(library)
+    assert found == library
+    assert line.endswith("instruction set portable")
+    assert finder.instructions(library) == "portable"
+
+
+@pytest.mark.usefixtures("keep_instructions")
+def test_no_such_instruction_set(find, library, monkeypatch):
+    monkeypatch.setenv(finder.INSTRUCTIONS, "abacus")
+    best = finder.instructions(library)
+    found, (warning, line) = find(library)
+    assert found == library
+    assert "ONNX2SNN_INSTRUCTIONS=abacus" in warning
+    assert line.endswith(best)
 
 
 def check_unusable(find, path, words):

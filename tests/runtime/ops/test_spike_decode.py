@@ -10,13 +10,15 @@ from onnx2snn_runtime.opspec import OPS
 MODES = ("mean", "sum", "last", "radix")
 
 
-def decode(case, rows, T, mode, cumulative=0, acc_init=(0,), t_init=0):
+def decode(case, rows, T, mode, cumulative=0, acc_init=(0,), t_init=0, delay=0):
     """A case of a readout that starts anew, unless said otherwise."""
-    return case("SpikeDecode", rows, acc_init, t_init, T=T, mode=mode, cumulative=cumulative)
+    attributes = {"mode": mode, "cumulative": cumulative, "delay": delay}
+    return case("SpikeDecode", rows, acc_init, t_init, T=T, **attributes)
 
 
-def closed_form(rows, mode):
+def closed_form(rows, mode, delay):
     """The answer from all steps at once; rows is [T, ...] of integers."""
+    rows = rows[min(delay, len(rows) - 1) :]
     T = len(rows)
     weights = {
         "mean": np.ones(T),
@@ -70,6 +72,31 @@ def test_rows_are_time_major(bench, case, mode, answer):
     assert got.ravel().tolist() == answer
 
 
+@pytest.mark.parametrize(
+    ("delay", "answers"),
+    [(0, [8, 6, 6, 5.5]), (1, [8, 4, 5, np.float32(14) / 3]), (2, [8, 4, 6, 5]), (9, [8, 4, 6, 4])],
+)
+def test_first_steps_left_out(bench, case, delay, answers):
+    """Until they are over, the newest current is the answer."""
+    rows = [[8], [4], [6], [4]]
+    every, *_ = bench.agree(decode(case, rows, 4, "mean", cumulative=1, delay=delay))
+    assert every.ravel().tolist() == answers
+    final, *_ = bench.agree(decode(case, rows, 4, "mean", delay=delay))
+    assert final.item() == answers[-1]
+
+
+@given(data=st.data(), cut=st.integers(1, 7), delay=st.integers(0, 9), mode=st.sampled_from(MODES))
+def test_a_delay_does_not_see_how_time_is_cut(bench, case, data, cut, delay, mode):
+    rows = np.array(data.draw(st.lists(st.integers(-8, 8), min_size=8, max_size=8)))[:, None]
+    whole, acc, _ = bench.agree(decode(case, rows, 8, mode, 1, delay=delay))
+    first, between, t = bench.agree(decode(case, rows[:cut], cut, mode, 1, delay=delay))
+    rest, end, _ = bench.agree(
+        decode(case, rows[cut:], 8 - cut, mode, 1, acc_init=between, t_init=t, delay=delay)
+    )
+    np.testing.assert_array_equal(np.concatenate([first, rest]), whole)
+    np.testing.assert_array_equal(end, acc)
+
+
 @settings(max_examples=300)
 @given(data=st.data())
 def test_agrees_with_the_closed_form_and_all_backends(makers, bench, data, same_bits):
@@ -78,18 +105,18 @@ def test_agrees_with_the_closed_form_and_all_backends(makers, bench, data, same_
     rows = case.inputs[0].reshape(case.steps, -1, *case.inputs[0].shape[1:])
     if case.inputs[0].size == 0:
         return
-    mode = case.attributes["mode"]
+    mode, delay = case.attributes["mode"], case.attributes["delay"]
     if case.attributes["cumulative"]:
-        want = np.concatenate([closed_form(rows[: t + 1], mode) for t in range(case.steps)])
+        want = np.concatenate([closed_form(rows[: t + 1], mode, delay) for t in range(case.steps)])
     else:
-        want = closed_form(rows, mode)
+        want = closed_form(rows, mode, delay)
     assert same_bits(got, want)
 
 
 @given(data=st.data(), mode=st.sampled_from(MODES))
 def test_the_last_cumulative_row_is_the_answer(makers, bench, data, mode):
     case = data.draw(makers["SpikeDecode"](mode=st.just(mode), cumulative=st.just(1)))
-    short = type(case)(case.spec, case.inputs, {"mode": mode, "cumulative": 0})
+    short = type(case)(case.spec, case.inputs, case.attributes | {"cumulative": 0})
     (every, *_), (final, *_) = bench.stock(case), bench.stock(short)
     assert every.shape[0] == case.steps * final.shape[0]
     np.testing.assert_array_equal(every[every.shape[0] - final.shape[0] :], final)
@@ -107,7 +134,7 @@ def test_a_cumulative_row_is_the_answer_of_a_shorter_window(makers, bench, data,
     short = type(case)(
         case.spec,
         (case.inputs[0][: t * n].copy(), *case.inputs[1:3], np.array(t, np.int64)),
-        {"mode": mode, "cumulative": 0},
+        case.attributes | {"cumulative": 0},
     )
     np.testing.assert_array_equal(bench.stock(case)[0][(t - 1) * n : t * n], bench.stock(short)[0])
 

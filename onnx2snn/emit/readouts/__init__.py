@@ -1,0 +1,1 @@
+"""One readout per file; importing a file registers it."""

@@ -1,0 +1,1 @@
+"""What becomes of each op in the counting form: one family per file, found by importing them."""

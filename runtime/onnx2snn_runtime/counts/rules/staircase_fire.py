@@ -1,0 +1,93 @@
+"""StaircaseFire, averaged and radix: the level of the accumulator."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from onnx import TensorProto
+
+from onnx2snn_runtime.counts.draft import Draft
+from onnx2snn_runtime.counts.rule import RULES
+from onnx2snn_runtime.counts.staircase import Straight, straighten
+from onnx2snn_runtime.opspec import DOMAIN, OPS, Array
+from onnx2snn_runtime.time_axis import attributes_of
+
+NAME = "StaircaseFire"
+
+
+@RULES.register(NAME)
+def fire(draft: Draft, node: onnx.NodeProto) -> None:
+    """A quotient, rounded down, where the table is straight; else the op's own search in it."""
+    current, tau_name, s_min_name, acc_init = node.input[:4]
+    emission = attributes_of(node, OPS.get(NAME))["emission"]
+    if emission not in ({"radix"} if draft.radix else {"averaged"}):
+        raise draft.refusal(node, f"emission '{emission}' is no function of the window's sum")
+    if np.any(draft.known(acc_init, node)):
+        raise draft.refusal(node, "its accumulator does not begin at zero")
+    if current not in draft.sizes:
+        raise draft.refusal(node, "its accumulators may not fit")
+    tau = draft.known(tau_name, node)
+    lowest = int(draft.known(s_min_name, node).reshape(()))
+    rank = draft.ranks.get(node.output[0]) if len(tau) > 1 else 2
+    kinds = (np.float64,) if current in draft.wide else (np.float32, np.float64)
+    found = (straighten(tau, draft.sizes[current], kind) for kind in kinds)
+    straight = next((s for s in found if s is not None), None)
+    if straight is not None and rank is not None:
+        _divide(draft, node, straight, rank)
+    else:
+        _search(draft, node)
+    reach = max(abs(lowest), abs(lowest + tau.shape[1]))
+    draft.sizes[node.output[0]] = min(reach, draft.weight)
+
+
+def _divide(draft: Draft, node: onnx.NodeProto, straight: Straight, rank: int) -> None:
+    """Levels are counted from the lowest, so that cutting the fraction off rounds down."""
+    output, most, kind = node.output[0], draft.weight, straight.width.dtype
+    wide = kind == np.float64
+    current = draft.widened(node.input[0]) if wide else node.input[0]
+    base = int(draft.known(node.input[2], node).reshape(())) + straight.base
+    ends = [np.clip(v + base, -most, most) - base for v in (straight.least, straight.most)]
+
+    def constant(values: Array, name: str) -> str:
+        same = len(np.unique(values)) == 1
+        values = values[0] if same else values.reshape(-1, *[1] * (rank - 2))
+        return draft.constant(values, f"{output}.{name}", kind)
+
+    # Sub, not Add: onnxruntime would fold a sum into a bias, where it is rounded otherwise.
+    above = draft.add("Sub", [current, constant(straight.start, "start")], f"{output}.above")
+    ratio = draft.add("Div", [above, constant(straight.width, "width")], f"{output}.ratio")
+    least, greatest = (constant(v, n) for v, n in zip(ends, ("least", "most"), strict=True))
+    if wide:  # onnxruntime's Clip and Floor are slow in float64
+        raised = draft.add("Max", [ratio, least], f"{output}.raised")
+        inside = draft.add("Min", [raised, greatest], f"{output}.inside")
+        whole = draft.add("Cast", [inside], f"{output}.whole", to=TensorProto.INT32)
+        level = draft.add("Cast", [whole], f"{output}.level", to=TensorProto.FLOAT)
+    elif draft.known(least, node).ndim or draft.known(greatest, node).ndim:
+        raised = draft.add("Max", [ratio, least], f"{output}.raised")
+        inside = draft.add("Min", [raised, greatest], f"{output}.inside")
+        level = draft.add("Floor", [inside], f"{output}.level")
+    else:
+        inside = draft.add("Clip", [ratio, least, greatest], f"{output}.inside")
+        level = draft.add("Floor", [inside], f"{output}.level")
+    draft.add("Add", [level, draft.constant(base, f"{output}.base")], output)
+
+
+def _search(draft: Draft, node: onnx.NodeProto) -> None:
+    """The op with a window of one step, whose tracer is the level."""
+    output, most = node.output[0], draft.weight
+    current = node.input[0]
+    if current in draft.wide:
+        current = draft.add("Cast", [current], f"{output}.whole", to=TensorProto.INT64)
+    step = draft.constant(1, f"{output}.step", np.int64)
+    spikes, acc, level = (f"{output}.step.{name}" for name in ("spikes", "acc", "level"))
+    draft.add(
+        NAME,
+        [current, *node.input[1:5], step],
+        spikes,
+        domain=DOMAIN,
+        more_outputs=(acc, level),
+        emission="averaged",
+    )
+    level = draft.add("Cast", [level], f"{output}.level", to=TensorProto.FLOAT)
+    ends = [draft.constant(end, f"{output}.{end}") for end in (-most, most)]
+    draft.add("Clip", [level, *ends], output)

@@ -1,0 +1,12 @@
+"""Spikes of one byte and integer sums, in the place of float tensors, where the kernels allow it.
+
+A rewrite of a loaded model, never of a file: layers whose weights are int8 behind a
+DequantizeLinear and which read spikes become ops of a private domain, together with the neurons
+that they drive. ``layers.py`` knows such layers and packs their weights, ``chains.py`` finds what
+lies between a layer and its neurons, ``spikes.py`` keeps spikes packed through pools and views,
+``rewrite.py`` puts the parts together.
+"""
+
+from onnx2snn_runtime.packed.rewrite import with_packed_spikes
+
+__all__ = ["with_packed_spikes"]
