@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from onnx2snn_runtime import carry, instrument, settling
 from onnx2snn_runtime.backend import BACKENDS, BackendOptions, Executable
+from onnx2snn_runtime.backends.native import has_kernels
 from onnx2snn_runtime.counts import Counts
 from onnx2snn_runtime.errors import BackendError, DataError, TimestepsError
 from onnx2snn_runtime.gather import gather_observation, gather_trace, last_values
@@ -91,7 +92,10 @@ class SpikingSession:
         self._obstacle = carry.obstacle(self._model)
         self._states = [] if self._obstacle else carry.states(self._model)
         self._variants = Variants(self._model, load, options, self._states)
-        self._counts = Counts.of(self._model, load, options) if counts and name != ORACLE else None
+        self._counts = None
+        if counts and name != ORACLE:
+            kernels = name == DEFAULT_BACKEND and has_kernels(options)
+            self._counts = Counts.of(self._model, load, options, kernels=kernels)
         if self._counts is None:
             self._variants.plain()
 

@@ -9,8 +9,15 @@ from onnx2snn_runtime.counts.draft import EXACT_FLOAT, Array, Draft, attributes
 from onnx2snn_runtime.counts.rule import RULES
 
 
-def _gain(node: onnx.NodeProto, weights: Array) -> float:
-    """The largest sum of sizes of the weights that meet in one output, or a bound of it."""
+def _gain(node: onnx.NodeProto, weights: Array, *, natural: bool) -> float:
+    """How large a sum in one output may become for inputs of size 1, or a bound of it.
+
+    In any order: while inputs are not negative, no part of a sum is further from zero than all of
+    its positive, or all of its negative terms.
+    """
+    if natural:
+        parts = (np.maximum(weights, 0), np.minimum(weights, 0))
+        return max(_gain(node, part, natural=False) for part in parts)
     sizes = np.abs(weights.astype(np.float64))
     if node.op_type == "Conv":
         sums = sizes.reshape(len(sizes), -1).sum(axis=1)
@@ -46,7 +53,7 @@ def _bound(draft: Draft, node: onnx.NodeProto, kept: onnx.NodeProto) -> None:
     if size is None or weights is None or scaled:
         return
     constants = [weights]
-    largest = _gain(node, weights) * size
+    largest = _gain(node, weights, natural=draft.is_natural(node.input[0])) * size
     if len(kept.input) > 2 and kept.input[2]:
         bias = draft.known(kept.input[2], node)
         constants.append(bias)
