@@ -34,7 +34,7 @@ class Straight:
 
 
 @dataclass(frozen=True)
-class Guess:
+class Line:
     """⌊(acc − start) · slope⌋, cut to [least, most]: the level of the accumulator, or one above.
 
     Attributes, by channel, [C]:
@@ -50,15 +50,14 @@ class Guess:
     most: Array
 
 
-def guess_levels(
-    tau: Array, largest: int, kind: type[np.float32] | type[np.float64]
-) -> Guess | None:
-    """A guess that one comparison with the table corrects, if there is one; proven as below.
+def find_line(tau: Array, largest: int, kind: type, *, above: int) -> Line | None:
+    """A line along a table, if there is one; proven as straight staircases are.
 
     Args:
         tau: int64 [C, K], ascending.
         largest: bound of the size of the accumulators, whole numbers that ``kind`` must hold.
-        kind: type to compute in.
+        kind: numpy.float32 or numpy.float64, to compute in.
+        above: 0, or 1 if it may give one level too many.
     """
     if not tau.shape[1]:
         return None
@@ -68,14 +67,16 @@ def guess_levels(
     places = np.where(inside, tau, 0).astype(np.float64)
     width = _width(places, inside, level)
     low, high = _gap(places, inside, level, width)
-    start, slope = ((low - width + high) / 2).astype(kind), (1 / width).astype(kind)
+    middle: Array = (low - above * width + high) / 2
+    start: Array = middle.astype(kind)
+    slope: Array = (1 / width).astype(kind)
 
-    def guessed(acc: Array) -> Array:
-        above: Array = acc.astype(kind) - start[:, None]
-        return np.asarray(np.floor(above * slope[:, None]))
+    def levels(acc: Array) -> Array:
+        beyond: Array = acc.astype(kind) - start[:, None]
+        return np.asarray(np.floor(beyond * slope[:, None]))
 
-    close = (guessed(places) >= level) & (guessed(places - 1) <= level)
-    return Guess(start, slope, *reached) if np.all(close | ~inside) else None
+    close = (levels(places) >= level) & (levels(places - 1) < level + above)
+    return Line(start, slope, *reached) if np.all(close | ~inside) else None
 
 
 def straighten(

@@ -26,9 +26,9 @@ struct Stairs {
   int32_t high;
 };
 
-// A level at or one above that of any accumulator: (acc − start) · slope, rounded down.
+// (acc − start) · slope, rounded down and cut: the level, or at most one above it.
 template <class Real>
-struct Guess {
+struct Line {
   Real start;
   Real slope;
   Real least;
@@ -43,8 +43,12 @@ struct CountLoops {
   void (*averaged)(size_t count, const float* sums, AveragedNeurons, float* counts);
   // Potentials that begin anywhere, also below 0 or above the threshold.
   void (*averaged_anywhere)(size_t count, const float* sums, AveragedNeurons, float* counts);
-  void (*guess_floats)(size_t count, const float* acc, Stairs<float>, Guess<float>, float* codes);
-  void (*guess_doubles)(size_t count, const double* acc, Stairs<double>, Guess<double>,
+  void (*line_floats)(size_t count, const float* acc, Stairs<float>, Line<float>, float* codes);
+  void (*line_doubles)(size_t count, const double* acc, Stairs<double>, Line<double>,
+                       float* codes);
+  // The same where the line may be one too high: the entries tell.
+  void (*guess_floats)(size_t count, const float* acc, Stairs<float>, Line<float>, float* codes);
+  void (*guess_doubles)(size_t count, const double* acc, Stairs<double>, Line<double>,
                         float* codes);
   void (*bisect_floats)(size_t count, const float* acc, Stairs<float>, float* codes);
   void (*bisect_doubles)(size_t count, const double* acc, Stairs<double>, float* codes);

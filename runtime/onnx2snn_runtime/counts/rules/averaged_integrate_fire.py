@@ -31,7 +31,7 @@ def fire(draft: Draft, node: onnx.NodeProto) -> None:
     theta, v_init = draft.known(theta_name, node), draft.known(v_name, node)
     if draft.radix or current in draft.wide:
         raise draft.refusal(node, "its current is no sum in float32")
-    output, early, late = node.output[0], np.any(v_init >= theta), np.any(v_init < 0)
+    output, early, late = node.output[0], bool(np.any(v_init >= theta)), bool(np.any(v_init < 0))
     draft.sizes[output] = draft.timesteps
     draft.binary.add(output)
     if draft.kernels and _fired_by_kernel(draft, node, theta, v_init, anywhere=early or late):

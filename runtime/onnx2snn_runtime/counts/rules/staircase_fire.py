@@ -11,7 +11,7 @@ from onnx import TensorProto
 from onnx2snn_runtime.counts.draft import EXACT_FLOAT, Draft
 from onnx2snn_runtime.counts.kernels import COUNT_DOMAIN, gather_sums, rows
 from onnx2snn_runtime.counts.rule import RULES
-from onnx2snn_runtime.counts.staircase import Straight, guess_levels, straighten
+from onnx2snn_runtime.counts.staircase import Straight, find_line, straighten
 from onnx2snn_runtime.opspec import DOMAIN, OPS, Array
 from onnx2snn_runtime.time_axis import attributes_of
 
@@ -48,26 +48,27 @@ def fire(draft: Draft, node: onnx.NodeProto) -> None:
 
 
 def _fire_by_kernel(draft: Draft, node: onnx.NodeProto, tau: Array, lowest: int) -> None:
-    """One pass over the current, in float32 where that holds every accumulator."""
+    """One pass over the current: a line where it is exact, or one that the table corrects."""
     current, output = node.input[0], node.output[0]
     largest, most = draft.sizes[current], draft.sizes[output]
     sums = gather_sums(draft, current, draft.ranks[output])
     wide = largest + 1 >= EXACT_FLOAT or any(name in draft.wide for name in sums.tensors)
-    kind = np.float64 if wide else np.float32
+    kinds: list[type] = [np.float64] if wide else [np.float32, np.float64]
+    ways = [(kind, above) for above in (0, 1) for kind in kinds]
+    lines = ((find_line(tau, largest, kind, above=above), kind, above) for kind, above in ways)
+    line, kind, above = next((way for way in lines if way[0]), (None, kinds[0], 1))
     # Level 0 begins below everything; where nothing or everything passes, one place is as good.
     first = np.full((len(tau), 1), -np.inf)
     entries = np.concatenate([first, np.clip(tau, -largest, largest + 1)], axis=1)
-    guess = guess_levels(tau, largest, kind)
-    line = np.zeros((1, 0)) if guess is None else rows(astuple(guess))
+    nothing = np.zeros((1, 0))
+    constants = {
+        "line": nothing if line is None else rows(astuple(line)),
+        "entries": entries if above else nothing,
+    }
+    names = [draft.constant(v, f"{output}.{name}", kind) for name, v in constants.items()]
     draft.add(
         "CountStaircase",
-        [
-            sums.tensors[0],
-            sums.constant(draft, output, kind),
-            draft.constant(entries, f"{output}.entries", kind),
-            draft.constant(line, f"{output}.guess", kind),
-            *sums.tensors[1:],
-        ],
+        [sums.tensors[0], sums.constant(draft, output, kind), *names, *sums.tensors[1:]],
         output,
         domain=COUNT_DOMAIN,
         lowest=lowest,

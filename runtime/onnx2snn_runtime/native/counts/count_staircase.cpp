@@ -3,11 +3,13 @@
 namespace onnx2snn {
 namespace {
 
-void guess(size_t n, const float* acc, Stairs<float> stairs, Guess<float> line, float* codes) {
-  loops().counts.guess_floats(n, acc, stairs, line, codes);
+void follow(size_t n, const float* acc, Stairs<float> stairs, Line<float> line, float* codes) {
+  const CountLoops& loop = loops().counts;
+  (stairs.entries ? loop.guess_floats : loop.line_floats)(n, acc, stairs, line, codes);
 }
-void guess(size_t n, const double* acc, Stairs<double> stairs, Guess<double> line, float* codes) {
-  loops().counts.guess_doubles(n, acc, stairs, line, codes);
+void follow(size_t n, const double* acc, Stairs<double> stairs, Line<double> line, float* codes) {
+  const CountLoops& loop = loops().counts;
+  (stairs.entries ? loop.guess_doubles : loop.line_doubles)(n, acc, stairs, line, codes);
 }
 void bisect(size_t n, const float* acc, Stairs<float> stairs, float* codes) {
   loops().counts.bisect_floats(n, acc, stairs, codes);
@@ -16,7 +18,8 @@ void bisect(size_t n, const double* acc, Stairs<double> stairs, float* codes) {
   loops().counts.bisect_doubles(n, acc, stairs, codes);
 }
 
-// StaircaseFire over a whole window: sums of currents to codes. The tables' type is the sums'.
+// StaircaseFire over a whole window: sums of currents to codes, in the type of the constants. The
+// level is that of a line, of a line and one look into the table, or (no line) found by bisection.
 class CountStaircase final : public Kernel {
  public:
   explicit CountStaircase(const Attributes& a)
@@ -25,35 +28,38 @@ class CountStaircase final : public Kernel {
         high_(static_cast<int32_t>(a.integer("high", 0))) {}
 
   void compute(const Context& context) const override {
-    const Tensor tables = context.input(2);
-    if (tables.type == kFloat) return fire<float>(context, tables);
-    if (tables.type == kDouble) return fire<double>(context, tables);
-    throw Failure("the tables are neither float nor double");
+    const Tensor factors = context.input(1), lines = context.input(2), tables = context.input(3);
+    if (lines.type != factors.type || tables.type != factors.type) {
+      throw Failure("the constants are of several types");
+    }
+    if (factors.type == kFloat) return fire<float>(context, factors, lines, tables);
+    if (factors.type == kDouble) return fire<double>(context, factors, lines, tables);
+    throw Failure("the constants are neither float nor double");
   }
 
  private:
   template <class Real>
-  void fire(const Context& context, const Tensor& tables) const {
+  void fire(const Context& context, const Tensor& factors, const Tensor& lines,
+            const Tensor& tables) const {
     const Shape shape = context.input(0).shape;
     const Planes planes(shape);
-    const Tensor factors = context.input(1), lines = context.input(3);
-    if (factors.type != tables.type || lines.type != tables.type) {
-      throw Failure("the constants are of several types");
-    }
     const Sums<Real> sums(context, 0, 4, {factors, planes.channels(), "factors"});
+    const ByChannel<Real> line_rows(lines, planes.channels(), "lines");
     const ByChannel<Real> entries(tables, planes.channels(), "tables");
-    const ByChannel<Real> guesses(lines, planes.channels(), "guesses");
-    if (!entries.width()) throw Failure("the tables have no level");
-    if (guesses.width() && guesses.width() != 4) throw Failure("guesses have four numbers");
+    const bool has_line = line_rows.width() == 4;
+    if (!has_line && (line_rows.width() || !entries.width())) {
+      throw Failure("neither lines of four numbers nor tables");
+    }
+    const int32_t last = static_cast<int32_t>(entries.width()) - 1;
     float* codes = context.output<float>(0, shape);
     planes.run(context, [&](size_t channel, size_t begin, size_t count) {
       Real acc[kBlock];
       sums.fill(channel, begin, count, acc);
-      const Stairs<Real> stairs{entries.at(channel), static_cast<int32_t>(entries.width() - 1),
-                                lowest_, low_, high_};
-      if (!guesses.width()) return bisect(count, acc, stairs, codes + begin);
-      const Real* line = guesses.at(channel);
-      guess(count, acc, stairs, {line[0], line[1], line[2], line[3]}, codes + begin);
+      const Real* table = last < 0 ? nullptr : entries.at(channel);
+      const Stairs<Real> stairs{table, last, lowest_, low_, high_};
+      if (!has_line) return bisect(count, acc, stairs, codes + begin);
+      const Real* line = line_rows.at(channel);
+      follow(count, acc, stairs, {line[0], line[1], line[2], line[3]}, codes + begin);
     });
   }
 
