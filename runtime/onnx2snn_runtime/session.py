@@ -84,6 +84,11 @@ class SpikingSession:
         counts: bool = True,
     ) -> None:
         self._model, self._file = open_spiking(model)
+        graph = self._model.graph
+        # Asked for in every run, and a protobuf message is slow to search.
+        self._inputs = tuple(tensor_info(i) for i in graph.input if i.name != TIMESTEPS)
+        self._outputs = tuple(tensor_info(o) for o in graph.output)
+        self._timesteps = file_timesteps(self._model)
         name = DEFAULT_BACKEND if backend == "auto" else backend
         load, options = BACKENDS.get(name), BackendOptions(tuple(providers), threads)
         self._threads = threads or os.cpu_count() or 1
@@ -102,12 +107,12 @@ class SpikingSession:
     @property
     def inputs(self) -> tuple[TensorInfo, ...]:
         """The graph's inputs, without ``timesteps``."""
-        return tuple(tensor_info(i) for i in self._model.graph.input if i.name != TIMESTEPS)
+        return self._inputs
 
     @property
     def outputs(self) -> tuple[TensorInfo, ...]:
         """The graph's outputs."""
-        return tuple(tensor_info(o) for o in self._model.graph.output)
+        return self._outputs
 
     @property
     def populations(self) -> tuple[str, ...]:
@@ -117,7 +122,7 @@ class SpikingSession:
     @property
     def timesteps(self) -> int:
         """The T for which the file was made."""
-        return file_timesteps(self._model)
+        return self._timesteps
 
     @property
     def timesteps_fixed(self) -> bool:
