@@ -113,12 +113,13 @@ def test_conversion_tells_who_won(model, images):
     result = convert(model, 4, calibration_data=images)
     (said,) = [d for d in result.diagnostics if d.code == "RECIPE_CHOSEN"]
     assert said.severity == "info"
-    assert "regression" in said.what
+    assert "regression" in said.why
     assert "mmse" in said.why
     assert "64 calibration samples" in said.why
-    assert result.plan.config.weights == "calibrate-ls"
-    named = convert(model, 4, calibration_data=images, recipe="regression")
+    (winner,) = [name for name in ("regression", "mmse") if f"recipe {name} " in said.what]
+    named = convert(model, 4, calibration_data=images, recipe=winner)
     assert "RECIPE_CHOSEN" not in {d.code for d in named.diagnostics}
+    assert result.plan.config.weights == named.plan.config.weights
     for one, other in zip(result.plan.neurons, named.plan.neurons, strict=True):
         np.testing.assert_array_equal(one.threshold, other.threshold)
 
