@@ -5,11 +5,10 @@ from __future__ import annotations
 import onnx
 
 from onnx2snn_runtime.backend import BACKENDS, BackendOptions
-from onnx2snn_runtime.backends.stock import StockExecutable
+from onnx2snn_runtime.backends.stock import CPU, StockExecutable, for_stock
 from onnx2snn_runtime.native.library import instructions, usable_library
 from onnx2snn_runtime.packed import with_packed_spikes
 
-CPU = "CPUExecutionProvider"
 #: The instruction set that multiplies tiles.
 TILED = "amx"
 
@@ -27,8 +26,10 @@ def load(model: onnx.ModelProto, options: BackendOptions) -> StockExecutable:
     (the log says so), or where a provider other than the CPU's is asked for, since the kernels
     would take its tensors back to the CPU. Layers of integer weights run packed.
     """
-    kernels = usable_library() if has_kernels(options) else None
-    if kernels:
-        tiles = instructions(kernels) == TILED
-        model = with_packed_spikes(model, threads=options.threads, tiles=tiles, floats=tiles)
+    if not has_kernels(options):
+        return StockExecutable(for_stock(model, options), options)
+    kernels = usable_library()
+    assert kernels is not None, "has_kernels says so"
+    tiles = instructions(kernels) == TILED
+    model = with_packed_spikes(model, threads=options.threads, tiles=tiles, floats=tiles)
     return StockExecutable(model, options, kernels)

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx2snn_runtime.backend import BACKENDS, BackendOptions
 from onnx2snn_runtime.backends.stock import StockExecutable
 from onnx2snn_runtime.opspec import DOMAIN, DOMAIN_VERSION, functions_for
-from onnx2snn_runtime.packed import with_packed_spikes
+from onnx2snn_runtime.packed import with_integer_sums, with_packed_spikes
 
 OPSET = 19  # the first whose DequantizeLinear onnx.reference has
 IR_VERSION = 9
@@ -283,3 +283,21 @@ def test_networks(networks, library, instructions, data, threads):
 def test_one_step_and_no_samples(networks, library, data):
     agree(data.draw(networks(T=st.just(1))), library, "amx", 1)
     agree(data.draw(networks(N=st.just(0))), library, "amx", 2)
+
+
+@pytest.mark.parametrize("networks", [convolutions, perceptrons])
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_integer_sums_by_nodes_of_onnxruntime(networks, data):
+    example = data.draw(networks())
+    model = with_integer_sums(example.model, least_channels=1)
+    ops = {n.op_type for n in model.graph.node}
+    by_groups = any(a.name == "group" and a.i > 1 for n in model.graph.node for a in n.attribute)
+    quantized = any(n.op_type == "DequantizeLinear" for n in example.model.graph.node)
+    line = example.feeds["x"].ndim == 3
+    assert ("MatMulInteger" in ops) == (quantized and not line) or by_groups
+    names = [o.name for o in model.graph.output]
+    expected = BACKENDS.get("reference")(example.model, BackendOptions()).run(names, example.feeds)
+    got = StockExecutable(model, BackendOptions(threads=1)).run(names, example.feeds)
+    for name, a, b in zip(names, got, expected, strict=True):
+        np.testing.assert_array_equal(a, b, err_msg=name)
