@@ -119,6 +119,24 @@ def test_options_reach_onnxruntime(network, monkeypatch):
     assert told == [(3, ["CPUExecutionProvider"])]
 
 
+@pytest.mark.parametrize(
+    ("instructions", "rewrite"),
+    [
+        ("amx", {"threads": 2, "tiles": True, "floats": True}),
+        ("avx512vnni", {"threads": 2, "tiles": False, "floats": False}),
+        ("portable", None),
+    ],
+)
+def test_what_runs_packed(network, monkeypatch, instructions, rewrite):
+    told = []
+    monkeypatch.setattr(native, "StockExecutable", lambda model, *given: model)
+    monkeypatch.setattr(native, "usable_library", lambda: "the kernels")
+    monkeypatch.setattr(native, "instructions", lambda _: instructions)
+    monkeypatch.setattr(native, "with_packed_spikes", lambda model, **given: told.append(given))
+    load(network(), threads=2)
+    assert told == ([rewrite] if rewrite else [])
+
+
 @with_kernels
 def test_has_kernels():
     """On the CPU alone."""
