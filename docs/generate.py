@@ -11,7 +11,7 @@ from pathlib import Path
 from onnx2snn.analog import ANALOG
 from onnx2snn.analog.never import RANDOM, RECURRENT
 from onnx2snn.linear import LINEAR
-from onnx2snn.methods import BIASES, POTENTIALS, RECIPES, THRESHOLDS, WEIGHTS
+from onnx2snn.methods import BIASES, POTENTIALS, RECIPES, THRESHOLDS, TUNINGS, WEIGHTS
 from onnx2snn.sites import ACTIVATIONS
 from onnx2snn_runtime.opspec import DOMAIN, OPS, OpSpec
 
@@ -142,6 +142,8 @@ def methods_page() -> str:
     lines += [f"| `{m.name}` | {m.summary} |" for m in sorted(BIASES, key=lambda m: m.name)]
     lines += ["", "## Weights (`--weights`)", "", "| name | what |", "|---|---|"]
     lines += [f"| `{m.name}` | {m.summary} |" for m in sorted(WEIGHTS, key=lambda m: m.name)]
+    lines += ["", "## Tuning (`--tuning`)", "", "| name | what |", "|---|---|"]
+    lines += [f"| `{m.name}` | {m.summary} |" for m in sorted(TUNINGS, key=lambda m: m.name)]
     lines += [
         "",
         "## Recipes (`--recipe`)",

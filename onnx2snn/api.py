@@ -24,6 +24,7 @@ from onnx2snn.calibration import (
     open_dataset,
     synthetic_dataset,
 )
+from onnx2snn.calibration.clipped import ClippedNetwork
 from onnx2snn.calibration.dataset import DataSource
 from onnx2snn.calibration.ranges import answer_range, tensor_ranges
 from onnx2snn.canonical import CanonicalGraph, SourceInfo
@@ -61,6 +62,7 @@ from onnx2snn.methods import (
     plan_neurons,
     sites_without_threshold,
 )
+from onnx2snn.methods.contest import hold_contest, report
 from onnx2snn.methods.planner import AUTO
 from onnx2snn.plan import (
     ActivationSite,
@@ -235,7 +237,8 @@ def convert(
         quantize: of exact recipes: quantize a float network to so many bits first, 2 to 8, with
             the calibration data; None for not.
         threshold: "auto" (default), or a threshold method: without data "quantizer",
-            "quantizer-normal", "gaussian", "bound"; on data "mmse", "percentile", "max", "rnl";
+            "quantizer-normal", "gaussian", "bound"; on data "mmse", "percentile", "max", "rnl",
+            "rnl-layer";
             layer by layer "search", "ctt", "spike-norm", "rmp". "auto" takes the least squared
             error on calibration data if there are any; else the ranges of the model's quantizers,
             else batch norm's statistics, else the activations' upper bounds, else synthetic data,
@@ -537,21 +540,28 @@ def _make_plan(
     )
     if calibrates(config):
         dataset = _walkable(canonical, config, calibration_data, preprocessing)
-        plan = _calibrated(canonical, plan, dataset, diagnostics, progress)
+        plan = _calibrated(canonical, plan, statistics, dataset, diagnostics, progress)
     return replace(plan, diagnostics=tuple(diagnostics))
 
 
 def _calibrated(
     canonical: CanonicalGraph,
     plan: ConversionPlan,
+    statistics: Mapping[str, SiteStatistics],
     dataset: Dataset,
     diagnostics: list[Diagnostic],
     progress: Progress | None,
 ) -> ConversionPlan:
     """The plan with all stages that look at what really arrives."""
-    config = plan.config
     encoders, coded = coded_inputs(canonical, plan)
-    segments = find_segments(canonical, plan.sites, config.keep_analog, coded)
+    segments = find_segments(canonical, plan.sites, plan.config.keep_analog, coded)
+    config, scores = hold_contest(
+        segments, plan.sites, statistics, dataset, plan.config, progress, encoders
+    )
+    if scores:
+        diagnostics.append(report(scores))
+        neurons, _ = plan_neurons(plan.sites, statistics, config, [])
+        plan = replace(plan, config=config, neurons=neurons)
     stages = partial(calibrate, segments, dataset=dataset, progress=progress, encoders=encoders)
     found = stages(plan.neurons, config=config, diagnostics=diagnostics)
     plan = replace(plan, neurons=found.neurons, corrections=found.corrections, timesteps_fixed=True)
@@ -699,9 +709,25 @@ def _statistics(
         dataset = _dataset(canonical, model, config, None, None)
         diagnostics.append(_synthetic_warning(len(needing), value_range, config))
     log.info("statistics of %d sites on %d samples of %s", len(needing), len(dataset), dataset.name)
-    return collect_statistics(
+    found = collect_statistics(
         model, needing, dataset, percentile=config.percentile, progress=progress
     )
+    search = None if config.threshold == AUTO else THRESHOLDS.get(config.threshold).share
+    if search is None:
+        return found
+    shares = search(ClippedNetwork(model, needing, dataset), found, config)
+    low, high = min(shares.values()), max(shares.values())
+    diagnostics.append(
+        Diagnostic(
+            "SHARE_FOUND",
+            "info",
+            "",
+            f"thresholds lie at {low:.3g}{f' to {high:.3g}' if low < high else ''} of the largest "
+            "activations",
+            f"the share of least loss of method '{config.threshold}'",
+        )
+    )
+    return {name: replace(known, share=shares[name]) for name, known in found.items()}
 
 
 def _dataset(

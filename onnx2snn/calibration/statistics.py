@@ -41,6 +41,7 @@ class SiteStatistics:
         samples: how many samples were seen.
         data: where they came from.
         synthetic: whether they are made up; then they tell layers apart, but not channels.
+        share: of the maximum, that a search over the whole network found; 1 without a search.
     """
 
     maximum: Vector
@@ -50,6 +51,7 @@ class SiteStatistics:
     samples: int
     data: str
     synthetic: bool = False
+    share: float = 1.0
 
 
 def collect_statistics(

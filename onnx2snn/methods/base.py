@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from onnx2snn.calibration import SiteStatistics
+from onnx2snn.calibration.clipped import ClippedNetwork
 from onnx2snn.calibration.walker import Array, Corrected, View
 from onnx2snn.methods.work import Work
 from onnx2snn.plan import ActivationSite, ConversionConfig, LayerCorrection, NeuronPlan
@@ -27,6 +28,10 @@ Refine: TypeAlias = Callable[[Work, ConversionConfig], Work]
 Correct: TypeAlias = Callable[[View, Work | None, ConversionConfig], Mapping[str, Corrected]]
 #: Called with (what is done, steps done, steps in all).
 Progress: TypeAlias = Callable[[str, int, int], None]
+#: From the network, statistics by site and options to a share of the maximum by site.
+Share: TypeAlias = Callable[
+    [ClippedNetwork, Mapping[str, SiteStatistics], ConversionConfig], Mapping[str, float]
+]
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,8 @@ class ThresholdMethod:
             dead; None if the site lacks what is needed.
         refine: in the walk, or None.
         needs_twin: whether it compares with a chain of averaged populations.
+        share: searches a number for each site, on the network with its activations clipped;
+            ``compute`` finds it in the statistics. None where there is nothing to search.
     """
 
     name: str
@@ -53,6 +60,7 @@ class ThresholdMethod:
     compute: Callable[[ActivationSite, SiteStatistics | None, ConversionConfig], Vector | None]
     refine: Refine | None = None
     needs_twin: bool = False
+    share: Share | None = None
 
 
 @dataclass(frozen=True)

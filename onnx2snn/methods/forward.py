@@ -9,7 +9,7 @@ import numpy as np
 
 from onnx2snn.calibration.pools import pool_train
 from onnx2snn.calibration.populations import AVERAGED
-from onnx2snn.calibration.walker import Array, Constant, Corrected, Encode, Train, Walk
+from onnx2snn.calibration.walker import Array, Constant, Corrected, Encode, Signal, Train, Walk
 from onnx2snn.methods.work import Work
 from onnx2snn.plan import LayerCorrection, NeuronPlan
 from onnx2snn.segment import Segment
@@ -39,16 +39,17 @@ def simulate_plan(
     walk.corrections.update({c.layer: Corrected(c.weight, c.bias) for c in corrections})
     results = {}
     for view in walk:
+        signal: Signal
         if view.site is None:
-            value = view.means()[view.segment.output]
-            walk.settle(view, Constant(value, walk.steps))
-            if view.segment.is_result:
-                results[view.segment.name] = (view.wanted, value)
+            signal = Constant(view.means()[view.segment.output], walk.steps)
         elif view.site.is_pool:
-            walk.settle(view, pool_train(view, by_site[view.site.name], walk.steps))
+            signal = pool_train(view, by_site[view.site.name], walk.steps)
         else:
             work = Work(view, view.site, by_site[view.site.name])
-            walk.settle(view, Train(work.outcome.spikes, work.amplitude, view.site.lower))
+            signal = Train(work.outcome.spikes, work.amplitude, view.site.lower)
+        walk.settle(view, signal)
+        if view.segment.is_result:
+            results[view.segment.name] = (view.wanted, signal.mean(slice(None)))
     return results
 
 
@@ -59,3 +60,12 @@ def agreement(results: Mapping[str, tuple[Array, Array]]) -> float:
         for source, plan in results.values()
     ]
     return float(np.mean(shares))
+
+
+def output_error(results: Mapping[str, tuple[Array, Array]]) -> float:
+    """Squared error of the plan, relative to the variance of the source's answers; their mean."""
+    errors = [
+        float(np.square(plan - source, dtype=np.float64).mean() / max(source.var(), 1e-12))
+        for source, plan in results.values()
+    ]
+    return float(np.mean(errors)) if errors else 0.0

@@ -11,13 +11,11 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 
-import numpy as np
-
 from onnx2snn.calibration.dataset import Dataset
 from onnx2snn.calibration.gradients.backward import NoGradientError
 from onnx2snn.calibration.walker import Array, Encode
 from onnx2snn.methods.base import TUNINGS, Calibrated, Progress
-from onnx2snn.methods.forward import simulate_plan
+from onnx2snn.methods.forward import output_error, simulate_plan
 from onnx2snn.methods.layerwise import calibrate_layers, read_inputs, walks
 from onnx2snn.plan import ConversionConfig, Diagnostic, LayerCorrection, NeuronPlan
 from onnx2snn.segment import Segment
@@ -137,8 +135,4 @@ def _error(
     segments: Sequence[Segment], one: Calibrated, inputs: Mapping[str, Array], timesteps: int
 ) -> float:
     results = simulate_plan(segments, one.neurons, one.corrections, inputs, timesteps)
-    errors = [
-        float(np.square(plan - source, dtype=np.float64).mean() / max(source.var(), 1e-12))
-        for source, plan in results.values()
-    ]
-    return float(np.mean(errors)) if errors else 0.0
+    return output_error(results)

@@ -32,6 +32,8 @@ class Recipe:
         stages_with_data: more of them where there are calibration data, the window is no longer
             than LONGEST_CALIBRATED, and the user chose no stage that calibration is about.
         stages_by_neuron: what a neuron model has in place of some of them.
+        contest: recipes that are tried in place of ``stages_with_data``, where those apply, on a
+            part of the data; the best one's stages are taken.
         emission: how neurons speak the integers of quantizers: exactly ("unary", "averaged",
             "radix") or nearly ("calcium"); empty for recipes that need no quantizers.
         neurons: what the stage "neuron" may be.
@@ -45,6 +47,7 @@ class Recipe:
     stages: Mapping[str, Any] = field(default_factory=dict)
     stages_with_data: Mapping[str, Any] = field(default_factory=dict)
     stages_by_neuron: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    contest: tuple[str, ...] = ()
     emission: str = ""
     neurons: tuple[str, ...] = ("if", "signed-if", "asg")
 

@@ -115,7 +115,7 @@ class _Cutter:
             model=self._cut(wanted, target, passive=False),
             reference=self._cut([output, error, target], target, passive=True),
             layers=layers,
-            is_result=site is None and target in self.results,
+            is_result=target in self.results,
         )
 
     def _judged(self, output: str) -> str:

@@ -14,10 +14,17 @@ from onnx2snn_runtime.registry import Registry
 
 @dataclass(frozen=True)
 class BackendOptions:
-    """How to execute: onnxruntime execution providers, and threads (0: the backend's default)."""
+    """How to execute.
+
+    Attributes:
+        providers: onnxruntime execution providers, in order of preference.
+        threads: threads of one operator; 0 for the backend's default.
+        profile: where onnxruntime writes a profile, without the ending; empty for none.
+    """
 
     providers: tuple[str, ...] = ("CPUExecutionProvider",)
     threads: int = 0
+    profile: str = ""
 
 
 class Executable(Protocol):

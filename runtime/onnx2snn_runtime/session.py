@@ -13,7 +13,8 @@ import numpy.typing as npt
 from onnx2snn_runtime import carry, instrument, settling
 from onnx2snn_runtime.backend import BACKENDS, BackendOptions, Executable
 from onnx2snn_runtime.counts import Counts
-from onnx2snn_runtime.errors import BackendError, DataError, ModelFileError, TimestepsError
+from onnx2snn_runtime.errors import BackendError, DataError, TimestepsError
+from onnx2snn_runtime.gather import gather_observation, gather_trace, last_values
 from onnx2snn_runtime.inputs import Inputs, TensorInfo, check_inputs, fixed_batch, tensor_info
 from onnx2snn_runtime.memory import GIB, Slices, choose_slices, footprint
 from onnx2snn_runtime.results import Observation, Totals, Trace
@@ -166,7 +167,7 @@ class SpikingSession:
             parts = [counted.run(names, feeds) for _, feeds in task.batches()]
         else:
             task = self._task(inputs, timesteps, batch_size, window, progress)
-            parts = [_last(w) for _, w in self._windows(self._variants.plain(), names, task)]
+            parts = [last_values(w) for _, w in self._windows(self._variants.plain(), names, task)]
         return {n: np.concatenate(p) for n, p in zip(names, zip(*parts, strict=True), strict=True)}
 
     def totals(
@@ -213,26 +214,11 @@ class SpikingSession:
         that there is no answer after every step.
         """
         task = self._task(inputs, timesteps, batch_size, window, progress)
-        outs, pops, T = [o.name for o in self.outputs], self.populations, task.timesteps
+        outs, pops = [o.name for o in self.outputs], self.populations
         names = outs + [p + instrument.RATE_SUFFIX for p in pops]
-        answers: list[list[Array]] = [[] for _ in outs]
-        fired, settled = np.zeros((len(pops), T)), []
         executable = self._variants.observed() if every_step else self._variants.with_rates()
-        for samples, windows in self._windows(executable, names, task):
-            columns = list(zip(*(values for values, _ in windows), strict=True))
-            for kept, parts in zip(answers, columns, strict=False):
-                shown = parts if every_step else parts[-1:]
-                kept.append(np.concatenate([v.reshape(-1, samples, *v.shape[1:]) for v in shown]))
-            rows = [np.concatenate(parts) for parts in columns[len(outs) :]]
-            activity = np.array(rows).reshape(len(pops), T, samples)
-            fired += activity.sum(axis=2, dtype=np.float64)
-            settled.append(settling.last_active_step(activity))
-        steps = np.concatenate(settled)
-        return Observation(
-            {n: np.concatenate(parts, axis=1) for n, parts in zip(outs, answers, strict=True)},
-            {p: row / len(steps) for p, row in zip(pops, fired, strict=True)},
-            steps,
-        )
+        batches = self._windows(executable, names, task)
+        return gather_observation(batches, outs, pops, task.timesteps, every_step=every_step)
 
     def trace(
         self,
@@ -260,37 +246,8 @@ class SpikingSession:
                     remedy=f"known: {', '.join(by_name)}",
                 )
         tensors = [t for name in chosen for t in by_name[name].output[:2]]
-        spikes: dict[str, list[Array]] = {name: [] for name in chosen}
-        finals: dict[str, list[Array]] = {name: [] for name in chosen}
-        for samples, windows in self._windows(self._variants.traced(tensors), tensors, task):
-            trains: dict[str, list[Array]] = {name: [] for name in chosen}
-            for values, _ in windows:
-                for i, name in enumerate(chosen):
-                    rows = self._sound(values[2 * i], name)
-                    train = rows.reshape(-1, samples, *rows.shape[1:]).astype(np.int8)
-                    trains[name].append(train)
-            for i, name in enumerate(chosen):
-                spikes[name].append(np.concatenate(trains[name]))
-                finals[name].append(values[2 * i + 1])
-        return Trace(
-            {n: np.concatenate(parts, axis=1) for n, parts in spikes.items()},
-            {n: np.concatenate(parts) for n, parts in finals.items()},
-        )
-
-    def _sound(self, spikes: Array, name: str) -> Array:
-        """Spikes, if they are numbers.
-
-        Raises:
-            ModelFileError: they are not; a weight or a potential was NaN, or grew beyond float32.
-        """
-        if not np.isfinite(spikes).all():
-            raise ModelFileError(
-                "spikes are NaN or infinite",
-                file=self._file,
-                node=f"'{name}'",
-                remedy="convert again",
-            )
-        return spikes
+        batches = self._windows(self._variants.traced(tensors), tensors, task)
+        return gather_trace(batches, chosen, self._file)
 
     def _run_until_settled(
         self,
@@ -369,10 +326,3 @@ class SpikingSession:
                 "that does not depend on T",
             )
         return int(timesteps)
-
-
-def _last(windows: Iterator[carry.Window]) -> list[Array]:
-    """The outputs of the last window."""
-    for values, _ in windows:
-        last = values
-    return last

@@ -81,14 +81,15 @@ def test_or_from_made_up_data_with_a_warning(new_net):
     assert "--calibration-data" in told.remedy
     with pytest.raises(StrictError, match=r"synthetic.*--calibration-data"):
         convert(model, 8, strict=True)
-    assert convert(model, 8, strict=True, calibration_data=images(net)).diagnostics == ()
+    informed = convert(model, 8, strict=True, calibration_data=images(net))
+    assert {d.severity for d in informed.diagnostics} == {"info"}
 
 
 @pytest.mark.parametrize("timesteps", [1, 3])
 def test_data_beat_batch_norm(new_net, timesteps):
     net = new_net()
     result = convert(two_populations(net, norm=True), timesteps, calibration_data=images(net))
-    assert provenance(result) == ["search", "search"]
+    assert set(provenance(result)) <= {"search", "mmse"}  # as the contest ends
     assert SpikingSession(result.model).timesteps == timesteps
     (output,) = SpikingSession(result.model).run(images(net)).values()
     assert np.isfinite(output).all()

@@ -46,6 +46,7 @@ PACKAGES = {
         "SpikingSession",
         "TensorInfo",
         "TimestepsError",
+        "Totals",
         "Trace",
         "register_schemas",
     ],

@@ -1,7 +1,7 @@
 """auto: what is best by measurement, given what there is.
 
-With calibration data the combination of ``regression``; else thresholds from the model's
-quantizers, batch norm or bounds, or from synthetic inputs.
+With calibration data the winner of a contest on a part of them, most often ``regression``; else
+thresholds from the model's quantizers, batch norm or bounds, or from synthetic inputs.
 """
 
 from onnx2snn.methods.recipe import RECIPES, Recipe
@@ -10,10 +10,11 @@ from onnx2snn.methods.recipes.regression import OF_AVERAGED, STAGES
 RECIPES.register("auto")(
     Recipe(
         "auto",
-        "the best for what there is: all stages with calibration data, else what the model tells",
+        "the best for what there is: measured on calibration data, else what the model tells",
         needs="nothing; calibration data help most",
         costs="seconds; with data up to a minute, and the file is for its T",
         stages_with_data=STAGES,
         stages_by_neuron={"asg": OF_AVERAGED},
+        contest=("regression", "mmse"),
     )
 )

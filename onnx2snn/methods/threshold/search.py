@@ -23,9 +23,10 @@ from onnx2snn.plan import ConversionConfig
 #: Neurons of each channel.
 COUNT = 4096
 #: The grid: thresholds as multiples of the start, potentials as shares of the threshold.
-FACTORS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.15, 1.3, 1.5)
-SHARES = (0.3, 0.5, 0.7)
-#: Steps of the threshold (logarithmic), of the share and of the push, and how they shrink.
+FACTORS = (0.55, 0.7, 0.85, 1.0, 1.2, 1.4)
+SHARES = (0.2, 0.5)
+#: Steps around the best: of the threshold (logarithmic), of the potential's share, and of how much
+#: of the share becomes push; and how they shrink.
 STEPS, SHRINK, ROUNDS = (0.15, 0.3, 0.3), 0.65, 5
 
 
@@ -69,17 +70,16 @@ def refine(work: Work, config: ConversionConfig) -> Work:
         for share in SHARES:
             theta = np.minimum(start * np.float32(factor), widest)
             trials.attempt(theta, np.full_like(start, share), still)
-    step_theta, step_share, step_push = STEPS
+    steps = np.array(STEPS, dtype=np.float32)
     for _ in range(ROUNDS):
-        for sign in (1.0, -1.0):
-            grown = trials.theta * np.float32(np.exp(sign * step_theta))
-            trials.attempt(np.minimum(grown, widest), trials.share, trials.push)
-            shifted = trials.share + np.float32(sign * step_share)
-            trials.attempt(trials.theta, shifted, trials.push)
-            pushed = trials.push + np.float32(sign * step_push)
-            trials.attempt(trials.theta, trials.share, pushed)
-        step_theta, step_share = SHRINK * step_theta, SHRINK * step_share
-        step_push *= SHRINK
+        for step_theta, step_share, step_push in (steps, -steps):
+            grown = np.minimum(trials.theta * np.exp(step_theta), widest)
+            trials.attempt(grown, trials.share, trials.push)
+            trials.attempt(trials.theta, trials.share + step_share, trials.push)
+            trials.attempt(trials.theta, trials.share, trials.push + step_push)
+            # The charge by the window's end stays as it is; it arrives later, or sooner.
+            trials.attempt(trials.theta, trials.share - step_push, trials.push + step_push)
+        steps *= np.float32(SHRINK)
     theta = trials.theta.reshape(work.threshold.shape)
     silent = work.amplitude == 0
     moved = work.changed("v_init", "search", v_init=theta * trials.share.reshape(theta.shape))

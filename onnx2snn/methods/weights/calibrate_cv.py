@@ -26,10 +26,10 @@ HELD = 4
 
 def correct(view: View, work: Work | None, config: ConversionConfig) -> Mapping[str, Corrected]:
     """All layers in front of the population or the result, one after the other."""
-    return correct_layers(view, work, config, _chosen)
+    return correct_layers(view, work, config, chosen)
 
 
-def _chosen(problem: Regression, wanted: Array, given: Array, floor: np.float32 | None) -> Array:
+def chosen(problem: Regression, wanted: Array, given: Array, floor: np.float32 | None) -> Array:
     """The correction of the best strength; zero where none is better than none."""
     held = problem.places[0] % HELD == HELD - 1
     if not held.any() or held.all():

@@ -22,7 +22,7 @@ from onnx2snn.plan import ConversionConfig
 Solve: TypeAlias = Callable[[Regression, Array, Array, "np.float32 | None"], Array]
 
 #: λ, in units of the mean diagonal.
-RIDGE = 0.03
+RIDGE = 0.3
 SWEEPS = 4
 
 

@@ -22,6 +22,17 @@ def attributes(node: onnx.NodeProto) -> dict[str, Any]:
     return {a.name: helper.get_attribute_value(a) for a in node.attribute}
 
 
+def names_read(node: onnx.NodeProto) -> set[str]:
+    """The tensors that a node reads, also within its subgraphs; empty for left-out inputs."""
+    names = set(node.input)
+    for attribute in node.attribute:
+        for graph in [attribute.g, *attribute.graphs]:
+            for inner in graph.node:
+                names |= names_read(inner)
+            names.update(output.name for output in graph.output)
+    return names
+
+
 class NotCountableError(Exception):
     """The reason why a model has to be simulated step by step."""
 
@@ -93,7 +104,7 @@ class Draft:
         self.nodes.append(node)
         if node.op_type == "Constant" and node.attribute[0].name == "value":
             self._values[node.output[0]] = node.attribute[0].t
-        if all(not name or self.is_static(name) for name in node.input):
+        if all(not name or self.is_static(name) for name in names_read(node)):
             self._static.update(node.output)
 
     def add(

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from onnx2snn_runtime.counts.draft import Draft, NotCountableError
+from onnx2snn_runtime.counts.draft import Draft, NotCountableError, names_read
 from onnx2snn_runtime.counts.rates import add_rates
 from onnx2snn_runtime.counts.rule import RULES
 from onnx2snn_runtime.counts.train import add_train
@@ -44,7 +44,7 @@ def rewrite(model: onnx.ModelProto, timesteps: int, *, rates: bool) -> onnx.Mode
 
 def _rewrite_node(draft: Draft, node: onnx.NodeProto) -> None:
     spiking = node.domain == DOMAIN
-    if not spiking and draft.timed.isdisjoint(node.input):
+    if not spiking and draft.timed.isdisjoint(names_read(node)):
         draft.keep(node)
         return
     rule = RULES.find(node.op_type)
@@ -63,7 +63,7 @@ def _check_model(model: onnx.ModelProto) -> None:
     if not any(spec.is_population for _, spec in spiking):
         raise NotCountableError("there is no population")
     states = {name for node, _ in spiking for name in node.output[1:]}
-    used = {name for node in model.graph.node for name in node.input}
+    used = {name for node in model.graph.node for name in names_read(node)}
     used.update(output.name for output in model.graph.output)
     for name in sorted(states & used):
         raise NotCountableError(f"the state '{name}' is asked for")
@@ -79,7 +79,7 @@ def _is_radix(model: onnx.ModelProto) -> bool:
 
 def _assemble(draft: Draft, model: onnx.ModelProto, rate_names: list[str]) -> onnx.ModelProto:
     nodes, added, ops = draft.graph_parts()
-    used = {name for node in nodes for name in node.input}
+    used = {name for node in nodes for name in names_read(node)}
     counted = onnx.ModelProto()
     counted.CopyFrom(model)
     graph = counted.graph

@@ -24,6 +24,5 @@ def add_train(draft: Draft, node: onnx.NodeProto) -> None:
         total,
         domain=DOMAIN,
         more_outputs=tuple(f"{total}.{p.name}" for p in spec.outputs[1:]),
-        mode="radix" if draft.radix else "sum",
-        cumulative=0,
+        **spec.defaults() | {"mode": "radix" if draft.radix else "sum"},
     )

@@ -326,3 +326,25 @@ def test_parse_numbers(text, numbers):
 def test_parse_no_numbers(text):
     with pytest.raises(ConfigError):
         parse_numbers(text)
+
+
+@pytest.mark.parametrize("before", [None, 20])
+def test_apart(before, info):
+    """No common sample, nothing lost, the same for a seed."""
+    rows = np.arange(30, dtype=np.float32).reshape(30, 1) * np.ones((1, 3), np.float32)
+    whole = open_dataset({"x": rows}, (info(("N", 3)),)).subset(before)
+    parts = whole.apart(5, seed=1)
+    assert [len(p) for p in parts] == [(before or 30) - 5, 5]
+    values = [{float(r[0]) for b in p.batches(4) for r in b["x"]} for p in parts]
+    [every] = [{float(r[0]) for b in whole.batches(64) for r in b["x"]}]
+    assert not values[0] & values[1]
+    assert values[0] | values[1] == every
+    again = whole.apart(5, seed=1)[1]
+    np.testing.assert_array_equal(again.indices, parts[1].indices)
+
+
+@pytest.mark.parametrize("held", [0, 3, 4])
+def test_too_few_to_set_apart(held, info):
+    rows = np.zeros((3, 3), np.float32)
+    whole = open_dataset({"x": rows}, (info(("N", 3)),))
+    assert whole.apart(held) == (whole, whole)

@@ -64,6 +64,14 @@ def test_averaged(seed):
     assert "asg" in AVERAGED
 
 
+def test_long_windows_of_signed_neurons():
+    """More spikes than eight bits count, and all of them taken back."""
+    currents = np.repeat(np.array([1.0, -1.0], np.float32), 200).reshape(400, 1, 1)
+    one = np.ones(1, np.float32)
+    spikes = SIMULATIONS["signed-if", "subtract"](currents, one, 0 * one, 400)
+    np.testing.assert_array_equal(spikes[:, 0, 0], currents[:, 0, 0])
+
+
 def test_chunks_do_not_matter(monkeypatch):
     currents, theta, v_init = drawn(0, samples=7)
     whole = populations.integrate_fire(currents, theta, v_init, T)

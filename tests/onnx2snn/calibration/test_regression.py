@@ -117,3 +117,29 @@ def test_too_many_weights_do_not_fit():
     layer = CASES["gemm"][0]
     assert Regression.fits(layer, np.zeros((100, 2), np.float32))
     assert not Regression.fits(layer, np.zeros((10000, 2), np.float32))
+
+
+def solved(problem, error):
+    """The correction solves the problem's own equations."""
+    features = problem.features.astype(np.float64)
+    moments = features.transpose(0, 2, 1) @ features
+    size = moments.shape[1]
+    moments[:, range(size), range(size)] += problem._drawn
+    split = error.reshape(len(error), len(features), -1).transpose(1, 0, 2)
+    wanted = features.transpose(0, 2, 1) @ split
+    np.testing.assert_allclose(moments @ problem.solve(error), wanted, rtol=1e-2, atol=0.1)
+
+
+@every
+def test_parts_and_other_strengths(case):
+    """As if they had been made so."""
+    found, _, _, _, wanted = problem(*case, ridge=0.1)
+    error = found.sample(wanted)
+    stronger = found.with_ridge(10.0)
+    solved(stronger, error)
+    drawn = stronger._drawn[:, : found.weights]
+    np.testing.assert_allclose(drawn, 100 * found._drawn[:, : found.weights])
+    rows = found.places[0] % 2 == 0
+    part = found.of_rows(rows)
+    assert part.features.shape[1] == rows.sum()
+    solved(part, error[rows])

@@ -48,6 +48,12 @@ def test_smooth(info, shape, least):
         assert neighbours(x, axis) > least
 
 
+@pytest.mark.parametrize("samples", [1, 5, 200])
+def test_number_of_samples(info, samples):
+    infos = (info(("N", 3)),)
+    assert len(synthetic_dataset(infos, (0.0, 1.0), 0, samples)) == samples
+
+
 def test_not_constant(info):
     x = values(info())
     assert x.std(axis=(1, 2, 3)).min() > 0.05

@@ -9,6 +9,7 @@ from onnx2snn.calibration.walker import (
     Train,
     Walk,
     bytes_per_sample,
+    rates,
 )
 from onnx2snn.errors import CalibrationError
 from onnx2snn.frontend import canonicalise
@@ -133,6 +134,42 @@ def test_train_values():
     everything = slice(None)
     np.testing.assert_array_equal(t.rows(everything), [[[-1, 2]], [[1, 2]]])
     np.testing.assert_array_equal(t.mean(everything), [[0, 2]])
+
+
+@pytest.mark.parametrize("steps", [1, 127, 128, 600])
+@pytest.mark.parametrize("kind", [np.int8, np.float32])
+def test_rates(steps, kind):
+    """Counts beyond what eight bits hold, of both signs."""
+    spikes = np.ones((steps, 2, 3), kind)
+    spikes[:, 1] = -1
+    spikes[::2, :, 2] = 0
+    np.testing.assert_allclose(rates(spikes), spikes.mean(axis=0, dtype=np.float64), rtol=1e-6)
+
+
+def test_currents_are_kept_for_the_same_corrections(chain, images, monkeypatch):
+    """Looked at again they are the same arrays; computed anew they have the same values."""
+
+    def looks(view, corrections):
+        return [[c for _, c in view.currents(corrections)] for _ in range(2)]
+
+    walk = Walk(cut(chain), images, T, T)
+    for view in walk:
+        corrections = {}
+        for layer in view.segment.layers:
+            old = view.weights(layer)
+            corrections[layer.node] = Corrected(2 * old.weight, old.bias)
+        first, second = looks(view, corrections)
+        assert all(a is b for a, b in zip(first, second, strict=True))
+        with monkeypatch.context() as patched:
+            patched.setattr("onnx2snn.calibration.walker.KEPT", 0)
+            plain, again = looks(view, None)
+            np.testing.assert_array_equal(np.concatenate(plain, 1), np.concatenate(again, 1))
+            assert all(a is not b for a, b in zip(plain, again, strict=True))
+            if corrections:
+                assert not np.allclose(np.concatenate(plain, 1), np.concatenate(first, 1))
+            anew, _ = looks(view, corrections)
+        np.testing.assert_array_equal(np.concatenate(anew, 1), np.concatenate(first, 1))
+        walk.settle(view, Constant(view.ann, T) if view.site is None else train(view))
 
 
 def test_nan_is_named(chain, images):

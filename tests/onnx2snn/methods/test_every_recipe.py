@@ -1,14 +1,20 @@
 """What holds for every recipe: a new file is covered at once."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 
-from onnx2snn.methods import BIASES, POTENTIALS, RECIPES, THRESHOLDS, WEIGHTS, Recipe
+from onnx2snn.methods import BIASES, POTENTIALS, RECIPES, THRESHOLDS, TUNINGS, WEIGHTS, Recipe
 from onnx2snn.plan import ConversionConfig
 
 every_recipe = pytest.mark.parametrize("recipe", list(RECIPES), ids=RECIPES.names())
-REGISTRIES = {"threshold": THRESHOLDS, "v_init": POTENTIALS, "bias": BIASES, "weights": WEIGHTS}
+REGISTRIES = {
+    "threshold": THRESHOLDS,
+    "v_init": POTENTIALS,
+    "bias": BIASES,
+    "weights": WEIGHTS,
+    "tuning": TUNINGS,
+}
 
 
 @every_recipe
@@ -24,9 +30,12 @@ def test_describes_itself(recipe):
 def test_stages_exist(recipe):
     known = {f.name for f in fields(ConversionConfig)}
     assert set(recipe.stages) <= known - {"recipe", "timesteps", "seed", "samples"}
-    for stage, registry in REGISTRIES.items():
-        if recipe.stages.get(stage, "auto") != "auto":
-            registry.get(recipe.stages[stage])
+    for stages in (recipe.stages, recipe.stages_with_data, *recipe.stages_by_neuron.values()):
+        assert set(stages) <= known
+        for stage, registry in REGISTRIES.items():
+            if stages.get(stage, "auto") != "auto":
+                registry.get(stages[stage])
+    assert set(recipe.stages_by_neuron) <= set(recipe.neurons)
 
 
 @every_recipe
@@ -63,6 +72,17 @@ class TestStages:
     def test_given(self):
         assert self.chosen({"avgpool": "a"}) == {"v_init": "zero", "bias": "x", "avgpool": "a"}
         assert self.chosen({"v_init": "half"}) == {"v_init": "half"}
+
+    def test_what_a_neuron_model_has_of_its_own(self):
+        """In place of the recipe's stages, where those are set; the user's come first."""
+        recipe = replace(self.recipe, stages={}, stages_by_neuron={"asg": {"bias": "y", "v": "z"}})
+        options = {"timesteps": 8, "has_data": True}
+        assert recipe.chosen({"neuron": "if"}, **options) == {"bias": "x", "neuron": "if"}
+        asg = {"bias": "y", "v": "z", "neuron": "asg"}
+        assert recipe.chosen({"neuron": "asg"}, **options) == asg
+        given = {"neuron": "asg", "v": "mine"}
+        assert recipe.chosen(given, **options) == {**asg, "v": "mine"}
+        assert recipe.chosen({"neuron": "asg"}, timesteps=8, has_data=False) == {"neuron": "asg"}
 
     def test_auto_is_the_best_with_data(self):
         auto, best = RECIPES.get("auto"), RECIPES.get("regression")

@@ -21,6 +21,7 @@ from onnx2snn.methods import (
 )
 from onnx2snn.methods import layerwise as room
 from onnx2snn.methods.forward import agreement, simulate_plan
+from onnx2snn.methods.threshold import search
 from onnx2snn.methods.work import Work
 from onnx2snn.plan import ConversionConfig, ConversionPlan
 from onnx2snn.sites import find_sites
@@ -200,6 +201,29 @@ def test_ctt_meets_its_twin(case):
     assert moved >= 2
 
 
+def test_charge_that_arrives_later_helps(case, monkeypatch):
+    """The search that may move charge in time ends with less error than the one that may not."""
+
+    def errors():
+        start = {n.site: n for n in case.start(config(threshold="search"))}
+        walk = Walk(case.segments, case.images, 4, 4)
+        found = []
+        for view in walk:
+            if view.site is None:
+                walk.settle(view, Constant(view.means()[view.segment.output], 4))
+                continue
+            work = Work(view, view.site, start[view.site.name])
+            found.append(THRESHOLDS.get("search").refine(work, config()).error)
+            walk.settle(view, Train(work.outcome.spikes, work.amplitude))
+        return np.array(found)
+
+    free = errors()
+    monkeypatch.setattr(search, "STEPS", (search.STEPS[0], search.STEPS[1], 0.0))
+    bound = errors()
+    assert (free <= bound * 1.02).all()
+    assert free.sum() < 0.99 * bound.sum()
+
+
 def test_layer_granularity(case):
     for name in ("search", "ctt", "spike-norm", "rmp"):
         found, _ = case.calibrate(config(threshold=name, granularity="layer", bias="calibrate"))
@@ -306,3 +330,18 @@ def test_registries_describe_themselves():
 def test_agreement():
     source = np.array([[1.0, 0.0], [0.0, 1.0]])
     assert agreement({"a": (source, source[::-1]), "b": (source, source)}) == 0.5
+
+
+@pytest.mark.parametrize("pool", [False, True])
+def test_a_population_may_be_the_result(pool, new_net):
+    """A network that ends in spikes: their mean is what it answers."""
+    net = new_net()
+    x = net.relu(net.conv(net.input(shape=("N", 2, 8, 8)), (3, 2, 3, 3)), name="one")
+    if pool:
+        x = net.node("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2], name="pool")
+    made = Case(net.model(x), "spiking" if pool else "linear", samples=8)
+    assert made.segments[-1].is_result
+    neurons = made.start(config(timesteps=64))
+    [(source, plan)] = simulate_plan(made.segments, neurons, (), made.images, 64).values()
+    assert source.shape == plan.shape
+    np.testing.assert_allclose(plan, source, atol=0.1 * source.max())

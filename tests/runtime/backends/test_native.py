@@ -17,18 +17,6 @@ def load(model, **options):
     return BACKENDS.get("native")(model, BackendOptions(**options))
 
 
-@pytest.fixture
-def wrong_bodies(network):
-    """A network whose IntegrateFire body fires above theta only."""
-    model = network()
-    fire = next(f for f in model.functions if f.name == "IntegrateFire")
-    scan = next(node for node in fire.node if node.op_type == "Scan")
-    body = next(a.g for a in scan.attribute if a.name == "body")
-    compare = next(node for node in body.node if node.op_type == "GreaterOrEqual")
-    compare.op_type = "Greater"
-    return model
-
-
 with_kernels = pytest.mark.skipif(
     usable_library() is None, reason="this installation has no compiled kernels"
 )

@@ -1,5 +1,7 @@
 """The stock backend: onnxruntime with the file's own function bodies."""
 
+import json
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -13,17 +15,21 @@ def load(model, **options):
     return BACKENDS.get("stock")(model, BackendOptions(**options))
 
 
-def test_runs_the_body(network, images):
+def test_runs_the_body(network, wrong_bodies, images):
     """A changed body changes the answer: nothing of ours computes it."""
-    model = network()
-    (right,) = load(model).run(["answer"], {"image": images})
-    fire = next(f for f in model.functions if f.name == "IntegrateFire")
-    scan = next(node for node in fire.node if node.op_type == "Scan")
-    body = next(a.g for a in scan.attribute if a.name == "body")
-    compare = next(node for node in body.node if node.op_type == "GreaterOrEqual")
-    compare.op_type = "Greater"
-    (wrong,) = load(model).run(["answer"], {"image": images})
+    (right,) = load(network()).run(["answer"], {"image": images})
+    (wrong,) = load(wrong_bodies).run(["answer"], {"image": images})
     assert not np.array_equal(right, wrong)
+
+
+def test_a_profile(network, images, tmp_path):
+    executable = load(network(), profile=str(tmp_path / "profile"))
+    executable.run(["answer"], {"image": images})
+    written = executable.end_profile()
+    assert written.parent == tmp_path
+    assert {"Conv", "Scan"} <= {
+        e.get("args", {}).get("op_name") for e in json.loads(written.read_text())
+    }
 
 
 def test_outputs_in_the_order_asked_for(network, images):

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper, shape_inference
 
-from onnx2snn_runtime.opspec import DOMAIN, DOMAIN_VERSION, functions_for, register_schemas
+from onnx2snn_runtime.opspec import (
+    DOMAIN,
+    DOMAIN_VERSION,
+    OPS,
+    functions_for,
+    register_schemas,
+)
 
 OPSET, IR_VERSION = 18, 8
 
@@ -41,7 +47,7 @@ class Builder:
 
     def readout(self, currents, mode, **changed):
         start = [self.const(np.zeros(1)), self.const(0, np.int64)]
-        given = {"mode": mode, "cumulative": 0} | changed
+        given = OPS.get("SpikeDecode").defaults() | {"mode": mode} | changed
         return self.spiking("SpikeDecode", [currents, *start], 3, **given)
 
     def model(self, *outputs):

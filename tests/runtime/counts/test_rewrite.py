@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from onnx import TensorProto
+from onnx import TensorProto, helper
 
 from onnx2snn_runtime import SpikingSession
 from onnx2snn_runtime.counts import NotCountableError
@@ -184,9 +184,23 @@ def with_operator(net, op, *constants, **attributes):
     return net.model(net.readout(x, "sum"))
 
 
+def within_a_branch(net):
+    """An If whose branches read the neurons' spikes from outside."""
+    x = net.spiking("DirectEncode", [net.input("x", 2)], 1)
+    x = net.spiking("AveragedIntegrateFire", [x, net.const([2]), net.const([0])])
+    value = helper.make_tensor_value_info("inner", TensorProto.FLOAT, None)
+    branch = helper.make_graph(
+        [helper.make_node("Identity", [x], ["inner"])], "branch", [], [value]
+    )
+    y = net.onnx("If", [net.const(True, bool)], then_branch=branch, else_branch=branch)
+    return net.model(net.readout(y, "sum"))
+
+
 REFUSED = {
+    "spikes in a branch": (within_a_branch, "no function of sums"),
     "last": (lambda n: n.model(small(n, mode="last")), "reads no sum"),
     "cumulative": (lambda n: n.model(small(n, cumulative=1)), "after every step"),
+    "delayed": (lambda n: n.model(small(n, delay=1)), "leaves steps out"),
     "a state is an output": (leave_out_state, "is asked for"),
     "unary": (lambda n: from_codes(n, "once", "sum", neurons="unary"), "no function of"),
     "two codes": (lambda n: from_codes(n, "averaged", "radix"), "speak otherwise"),

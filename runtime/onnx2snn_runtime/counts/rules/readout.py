@@ -22,6 +22,8 @@ def decode(draft: Draft, node: onnx.NodeProto) -> None:
         raise draft.refusal(node, "it does not begin at zero")
     if given["cumulative"]:
         raise draft.refusal(node, "it answers after every step")
+    if given["delay"]:
+        raise draft.refusal(node, "it leaves steps out")
     if given["mode"] not in ({"radix"} if draft.radix else {"sum", "mean"}):
         raise draft.refusal(node, f"mode '{given['mode']}' reads no sum")
     if values in draft.wide:
