@@ -289,7 +289,7 @@ def test_one_step_and_no_samples(networks, library, data):
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_integer_sums_by_nodes_of_onnxruntime(networks, data):
-    example = data.draw(networks())
+    example = data.draw(networks(N=st.integers(1, 3)))  # onnxruntime itself refuses some of none
     model = with_integer_sums(example.model, least_channels=1)
     ops = {n.op_type for n in model.graph.node}
     by_groups = any(a.name == "group" and a.i > 1 for n in model.graph.node for a in n.attribute)
