@@ -11,79 +11,22 @@ not in it, so for other neuron models it is an estimate.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 
 from onnx2snn.calibration.gradients.backward import Constant, NoGradientError
+from onnx2snn.calibration.runnable import Runnable
 from onnx2snn.plan import LayerCorrection, NeuronPlan
 from onnx2snn.segment import Segment
-from onnx2snn_runtime.backend import BackendOptions
-from onnx2snn_runtime.backends.stock import StockExecutable
 
 Array = npt.NDArray[np.float32]
 #: Endings of parameters' names.
 WEIGHT, BIAS, THRESHOLD, SHIFT = "/weight", "/bias", "/threshold", "/shift"
-
-
-class Runnable:
-    """Nodes in onnxruntime; inputs are whatever they read and nothing computes.
-
-    Args:
-        like: a model of the same opset.
-        nodes: in topological order.
-        constants: by name, those that are read or not.
-        outputs: what :meth:`run` gives.
-        known: types of inputs that are no float32.
-    """
-
-    def __init__(
-        self,
-        like: onnx.ModelProto,
-        nodes: Sequence[onnx.NodeProto],
-        constants: Iterable[onnx.TensorProto],
-        outputs: Sequence[str],
-        known: Mapping[str, onnx.ValueInfoProto],
-    ) -> None:
-        made = {name for node in nodes for name in node.output}
-        read = dict.fromkeys(n for node in nodes for n in node.input if n and n not in made)
-        model = onnx.ModelProto(ir_version=like.ir_version, opset_import=like.opset_import)
-        model.graph.name = "counts"
-        model.graph.node.extend(nodes)
-        model.graph.initializer.extend(t for t in constants if t.name in read)
-        held = {t.name for t in model.graph.initializer}
-        self.inputs = [name for name in read if name not in held]
-        for name in self.inputs:
-            plain = helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
-            model.graph.input.append(known.get(name, plain))
-        model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in outputs)
-        self.outputs = list(outputs)
-        self._executable = StockExecutable(model, BackendOptions())
-
-    def run(self, *feeds: Mapping[str, Array]) -> dict[str, Array]:
-        """All outputs, from values found in any of the feeds."""
-        given = {name: feed[name] for name in self.inputs for feed in feeds if name in feed}
-        values = self._executable.run(self.outputs, given)
-        return dict(zip(self.outputs, values, strict=True))
-
-
-def source_network(segments: Sequence[Segment]) -> Runnable:
-    """The source's own function: activations of all populations, and what results are judged by."""
-    nodes: dict[str, onnx.NodeProto] = {}
-    constants: dict[str, onnx.TensorProto] = {}
-    known: dict[str, onnx.ValueInfoProto] = {}
-    for segment in segments:
-        proto = onnx.load_from_string(segment.reference)
-        for node in proto.graph.node:
-            nodes.setdefault(node.name, node)
-        constants.update({t.name: t for t in proto.graph.initializer})
-        known.update({i.name: i for i in proto.graph.input})
-    wanted = dict.fromkeys(s.error if s.is_result else s.target for s in segments)
-    return Runnable(proto, list(nodes.values()), constants.values(), list(wanted), known)
 
 
 class CountNetwork:

@@ -14,8 +14,9 @@ from math import prod
 
 import numpy as np
 
-from onnx2snn.calibration.counts import Array, CountNetwork, Runnable
+from onnx2snn.calibration.counts import Array, CountNetwork
 from onnx2snn.calibration.gradients.backward import Backward, NoGradientError
+from onnx2snn.calibration.runnable import Runnable
 
 #: Put before a tensor's name: the source's value.
 WANTED = "wanted/"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 
@@ -80,7 +81,8 @@ def calibrate(
         found["walk"] = walk(fitted)
     last = list(found.values())[-1]
     try:
-        found[config.tuning] = tune(segments, last, read_inputs(fitted), config, progress)
+        tuned = tune(segments, last, read_inputs(fitted), config, progress)
+        found[config.tuning] = _told(tuned, config.tuning)
     except NoGradientError as error:
         diagnostics.append(_not_tuned(str(error)))
     return _best(segments, found, read_inputs(held), config, diagnostics)
@@ -105,6 +107,15 @@ def _walked(
         segments, neurons, dataset, config, diagnostics, progress, corrections, encoders
     )
     return Calibrated(found.neurons, found.corrections)
+
+
+def _told(tuned: Calibrated, by: str) -> Calibrated:
+    """With a note of who tuned it in all populations that have thresholds."""
+    neurons = (
+        n if n.threshold is None else replace(n, provenance={**n.provenance, "tuning": by})
+        for n in tuned.neurons
+    )
+    return replace(tuned, neurons=tuple(neurons))
 
 
 def _best(

@@ -15,8 +15,9 @@ from math import cos, pi
 import numpy as np
 import numpy.typing as npt
 
-from onnx2snn.calibration.counts import THRESHOLD, WEIGHT, CountNetwork, source_network
+from onnx2snn.calibration.counts import THRESHOLD, WEIGHT, CountNetwork
 from onnx2snn.calibration.descent import Descent
+from onnx2snn.calibration.runnable import source_network
 from onnx2snn.calibration.walker import Array
 from onnx2snn.methods.base import TUNINGS, Calibrated, Progress, TuningMethod
 from onnx2snn.plan import ConversionConfig

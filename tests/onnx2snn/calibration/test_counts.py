@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onnx2snn.calibration.counts import SHIFT, THRESHOLD, CountNetwork, source_network
+from onnx2snn.calibration.counts import SHIFT, THRESHOLD, CountNetwork
 from onnx2snn.calibration.gradients.backward import NoGradientError
 from onnx2snn.methods.forward import simulate_plan
 from onnx2snn.plan import ConversionConfig
@@ -98,13 +98,3 @@ def test_pools_with_neurons_are_refused(jointed, cut):
     net = cut(jointed(), avgpool="spiking")
     with pytest.raises(NoGradientError, match="pool"):
         counts(net)
-
-
-def test_source_is_the_source(net, run_stock):
-    """Activations of all populations, and the results."""
-    found = source_network(net.segments).run(net.inputs)
-    network = counts(net)
-    wanted = {s.target for s in network.populations} | set(network.results)
-    assert wanted <= set(found)
-    [y] = run_stock(net.model, net.inputs)
-    np.testing.assert_allclose(found[network.results[0]], y, rtol=1e-4, atol=1e-4)

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from onnx2snn.calibration.counts import CountNetwork, source_network
+from onnx2snn.calibration.counts import CountNetwork
 from onnx2snn.calibration.descent import Descent
 from onnx2snn.calibration.gradients.backward import NoGradientError
+from onnx2snn.calibration.runnable import source_network
 from onnx2snn.plan import ConversionConfig
 
 #: So many steps that the floor hardly shows.

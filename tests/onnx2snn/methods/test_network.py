@@ -50,6 +50,7 @@ def test_tuned_is_kept(net):
     assert said[0].what.startswith("kept 'distill' of these: start ")
     assert "on 8 samples" in said[0].why
     assert any((weights(found)[n] != w).any() for n, w in weights(walked).items())
+    assert {n.provenance["tuning"] for n in found.neurons} == {"distill"}
 
 
 def test_the_least_error_is_kept(net):

@@ -133,14 +133,32 @@ def test_against_differences(op):
             )
 
 
+#: What is constant but for jumps; its gradient is an estimate.
+ROUNDING = {"Floor", "QuantizeLinear", "DequantizeLinear"}
+
+
 def test_every_rule_is_tried():
-    assert {op for op, *_ in CASES.values()} == set(GRADIENTS.names()) - {"Floor"}
+    assert {op for op, *_ in CASES.values()} == set(GRADIENTS.names()) - ROUNDING
 
 
 def test_floor_passes_gradients_on():
     node = Node("Floor", IMAGE, (), (0,), {})
     weights = random(*IMAGE)
     np.testing.assert_array_equal(node.gradients(weights)["x0"], weights)
+
+
+def test_a_pair_of_quantizers_passes_gradients_on():
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "scale", "zero"], ["q"], "one"),
+        helper.make_node("Flatten", ["q"], ["flat"], "two"),
+        helper.make_node("DequantizeLinear", ["flat", "scale", "zero"], ["y"], "three"),
+    ]
+    shapes = {"x": (2, 3, 4), "q": (2, 3, 4), "flat": (2, 12), "y": (2, 12)}
+    backward = Backward(nodes, shapes, {"scale": np.float32(0.1)}, ["x"])
+    backward.run([("y", "g")])
+    [back] = backward.added
+    assert (back.op_type, back.input[0]) == ("Reshape", "g")
+    assert backward.gradient("x") == back.output[0]
 
 
 @pytest.mark.parametrize(
