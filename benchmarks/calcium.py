@@ -53,11 +53,11 @@ def main() -> None:
     lines = []
     for neuron, rows in MODELS.items():
         found = [measure(neuron, t - 1 + rows, n) for t in STEPS]
-        lines.append([neuron, *(f"{100 * e:.1f} % ({100 * same:.1f} %)" for e, same in found)])
+        lines.append([neuron, *(f"{100 * e:.1f} %, {100 * same:.1f} %" for e, same in found)])
         print(lines[-1], flush=True)
     report = head("Outputs of calcium-gated neurons", f"python benchmarks/calcium.py --samples {n}")
-    report += [f"{RESNET20_INT8.name}, {n} test images. Squared error of the outputs relative to"]
-    report += ["the source's; in brackets the share of images on which both choose alike.", ""]
+    said = "Squared error of the outputs relative to the source's, and share of equal labels."
+    report += [f"{RESNET20_INT8.name}, {n} test images. {said}", ""]
     report += table(["neurons", *(f"code of {t - 1} steps" for t in STEPS)], lines)
     publish("calcium", report)
 

@@ -44,8 +44,12 @@ LONGEST = 64
 #: Images for calibration, unless a question says otherwise.
 CALIBRATION = 256
 INTRODUCTION = """Cells are points of accuracy lost against the source network; negative ones are \
-gains, by chance. The last column is the CPU time of the conversion with 256 calibration images, \
-for the smallest and the largest T."""
+gains, by chance. What is empty was not measured; the command above, with the part, network and T \
+that are missing, goes on from there. The last column is the CPU time of the conversion with 256 \
+calibration images, for the smallest and the largest T. [What a recipe is](../../docs/methods.md); \
+exact ones are in [exactness.md](exactness.md). gao2023 needs a step for each level: 128 \
+for codes up to 127, 256 for codes up to 255. What each stage contributes is in \
+[ablations.md](ablations.md)."""
 ABLATION = """Every table changes one stage and leaves the others alone. Cells are points of \
 accuracy lost against the source network, after calibration with 128 images. With 300 test images \
 a point is three images: differences below about two points are chance."""

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from onnx2snn.analog import ANALOG
 from onnx2snn.analog.never import RANDOM, RECURRENT
+from onnx2snn.emit.encoding import ENCODINGS
+from onnx2snn.emit.readout import READOUTS
 from onnx2snn.linear import LINEAR
 from onnx2snn.methods import BIASES, POTENTIALS, RECIPES, THRESHOLDS, TUNINGS, WEIGHTS
 from onnx2snn.sites import ACTIVATIONS
@@ -144,6 +146,16 @@ def methods_page() -> str:
     lines += [f"| `{m.name}` | {m.summary} |" for m in sorted(WEIGHTS, key=lambda m: m.name)]
     lines += ["", "## Tuning (`--tuning`)", "", "| name | what |", "|---|---|"]
     lines += [f"| `{m.name}` | {m.summary} |" for m in sorted(TUNINGS, key=lambda m: m.name)]
+    lines += ["", "## Encodings (`--encoding`)", "", "| name | what | from |", "|---|---|---|"]
+    lines += [
+        f"| `{e.name}` | {e.summary} | {e.citation} |"
+        for e in sorted(ENCODINGS, key=lambda e: e.name)
+    ]
+    lines += ["", "## Readouts (`--readout`)", "", "| name | what | from |", "|---|---|---|"]
+    lines += [
+        f"| `{r.name}` | {r.summary} | {r.citation} |"
+        for r in sorted(READOUTS, key=lambda r: r.name)
+    ]
     lines += [
         "",
         "## Recipes (`--recipe`)",

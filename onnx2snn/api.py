@@ -207,11 +207,13 @@ def convert(
     weights: str | None = None,
     tuning: str | None = None,
     neuron: str | None = None,
+    leak: float | None = None,
     encoding: str | None = None,
     reset: str | None = None,
     avgpool: str | None = None,
     readout: str | None = None,
     readout_delay: int | None = None,
+    output_range: tuple[float, float] | None = None,
     weight_bits: int | None = None,
     keep_analog: Sequence[str] = (),
     calibration_data: DataSource | None = None,
@@ -253,7 +255,9 @@ def convert(
             they were calibrated one by one; on samples that were held out the best is kept.
         neuron: neuron model of activations: "if" (default), "signed-if" (takes spikes back), "asg"
             (evenly spread spikes, a layer waits for the window of the one before); of recipe
-            gao2023 "ca-lif", and for comparison "ca-lif-unrounded" and "lif".
+            gao2023 "ca-lif", and for comparison "ca-lif-unrounded" and "lif"; elsewhere "lif"
+            loses a share of its potential in every step, and takes stages without a walk.
+        leak: of "lif" neurons: that share, above 0 and below 1; thresholds are lowered for it.
         encoding: how the input enters time: "direct" as a constant current (default), or as spikes:
             "rate", "isi", "poisson", "ice". Spikes cover the range of the input, which is
             ``input_range``, or what the model says, or what the calibration data show.
@@ -263,6 +267,8 @@ def convert(
         readout: how answers leave time: "mean" current of the last layer (default), the same
             "delayed", without the first steps, or the "count" of spikes of neurons behind it.
         readout_delay: of a delayed readout: steps left out; by default half the window.
+        output_range: of a counting readout: smallest and largest output that spikes stand for; by
+            default what the calibration data show.
         weight_bits: round the weights of the spiking network to so many bits, 4 to 8, with a scale
             for each output channel; by default they are float32. Biases and potentials that are
             calibrated see the rounded weights. Weights that are integers times one scale already
@@ -298,6 +304,7 @@ def convert(
         "weights": weights,
         "tuning": tuning,
         "neuron": neuron,
+        "leak": leak,
         "encoding": encoding,
         "reset": reset,
         "avgpool": avgpool,
@@ -305,6 +312,7 @@ def convert(
         "weight_bits": weight_bits,
         "readout": readout,
         "readout_delay": readout_delay,
+        "output_range": output_range,
     }
     given = {name: value for name, value in stages.items() if value is not None}
     if plan is None:
@@ -373,8 +381,13 @@ def _configure(
         raise ConfigError(f"recipe {recipe} takes no {', '.join(idle)}", remedy=remedy)
     stages = chosen.chosen(given, timesteps=fixed["timesteps"], has_data=has_data)
     config = ConversionConfig(recipe=recipe, **stages, **fixed)
-    config = replace(config, percentile=float(config.percentile))
+    config = replace(config, percentile=float(config.percentile), leak=float(config.leak))
     _check_config(config)
+    if recipe != AUTO and not fixed["quantize"] and not has_data and _needs_data(config):
+        raise CalibrationError(
+            f"recipe {recipe} needs {chosen.needs}",
+            remedy="pass --calibration-data, or convert with recipe auto, which can do without",
+        )
     if READOUTS.get(config.readout).delays and "readout_delay" not in stages:
         config = replace(config, readout_delay=default_delay(config.timesteps))
     return config
@@ -521,7 +534,7 @@ def _make_plan(
     if encoding.is_spikes:
         coded = _coded_range(canonical, config, calibration_data, preprocessing, diagnostics)
         config = replace(config, input_range=coded)
-    if READOUTS.get(config.readout).counts:
+    if READOUTS.get(config.readout).counts and config.output_range is None:
         answers = _answer_range(canonical, config, calibration_data, preprocessing, diagnostics)
         config = replace(config, output_range=answers)
     sites, _ = _survey(canonical, config, diagnostics)
@@ -746,6 +759,11 @@ def _dataset(
     return dataset.subset(config.samples, config.seed)
 
 
+def _needs_data(config: ConversionConfig) -> bool:
+    """Whether a chosen stage is nothing without calibration data."""
+    return calibrates(config) or (config.threshold != AUTO and _uses_data(config))
+
+
 def _uses_data(config: ConversionConfig) -> bool:
     return config.threshold == AUTO or THRESHOLDS.get(config.threshold).needs_data
 
@@ -824,6 +842,12 @@ def _check_config(config: ConversionConfig) -> None:
             f"recipe {config.recipe} has no neurons '{config.neuron}'",
             remedy=f"it has {', '.join(neurons)}",
         )
+    leaks = config.neuron == "lif" and not RECIPES.get(config.recipe).emission
+    if leaks != (config.leak != 0) or not 0 <= config.leak < 1:
+        raise ConfigError(
+            f"leak {config.leak:g} does not fit neurons '{config.neuron}'",
+            remedy="give 'lif' neurons a leak above 0 and below 1, others none",
+        )
     if config.threshold != AUTO:
         THRESHOLDS.get(config.threshold)
     POTENTIALS.get(config.v_init)
@@ -831,11 +855,20 @@ def _check_config(config: ConversionConfig) -> None:
     ENCODINGS.get(config.encoding)
     WEIGHTS.get(config.weights)
     TUNINGS.get(config.tuning)
+    _check_readout(config)
+
+
+def _check_readout(config: ConversionConfig) -> None:
     delays = READOUTS.get(config.readout).delays
     if config.readout_delay and not delays:
         raise ConfigError(
             f"readout '{config.readout}' leaves no steps out",
             remedy="choose readout 'delayed' with readout_delay",
+        )
+    if config.output_range is not None and not READOUTS.get(config.readout).counts:
+        raise ConfigError(
+            f"readout '{config.readout}' counts no spikes, so it takes no output_range",
+            remedy="leave it out, or choose readout 'count'",
         )
     if delays and config.readout_delay >= config.timesteps:
         raise ConfigError(

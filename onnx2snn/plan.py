@@ -78,7 +78,7 @@ class ConversionConfig:
         arithmetic: of exact recipes, whose integers are meant: "rational" (exact scales) or "ort"
             (onnxruntime's float32 requantization).
         quantize: of exact recipes: bits to which a float network is quantized first; 0 for not.
-        neuron: neuron model of activations: "if", "signed-if" or "asg".
+        neuron: neuron model of activations: "if", "signed-if", "asg" or "lif".
         bias: a bias method.
         weights: a weight method.
         tuning: a tuning method: all layers together, after they were calibrated one by one.
@@ -87,6 +87,7 @@ class ConversionConfig:
         readout: how answers leave time: "mean", "count" or "delayed".
         readout_delay: steps that a delayed readout leaves out.
         output_range: smallest and largest output that counted spikes stand for.
+        leak: of "lif" neurons: the share of the potential that is lost in every step.
     """
 
     timesteps: int = 8
@@ -112,6 +113,7 @@ class ConversionConfig:
     readout: str = "mean"
     readout_delay: int = 0
     output_range: tuple[float, float] | None = None
+    leak: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -108,6 +108,8 @@ def command(
         naming(model, BackendError, DataError, TimestepsError),
     ):
         result = bench(tasks, ann=ann, repetitions=repetitions, progress=progress)
+    if not backends and "native" not in chosen:
+        note("no compiled kernels can be used here: only the file's function bodies are measured")
     if as_json:
         facts = {"threads": threads, "memory": memory, "repetitions": repetitions}
         print_json("bench", {**facts, "inputs": dataset.name, **_as_json(result)})
@@ -129,8 +131,6 @@ def _available(wanted: tuple[str, ...], options: BackendOptions) -> tuple[str, .
         )
     if wanted:
         return tuple(dict.fromkeys(wanted))
-    if not kernels:
-        note("no compiled kernels can be used here: only the file's function bodies are measured")
     return ("native", "stock") if kernels else ("stock",)
 
 

@@ -59,6 +59,12 @@ def stage_options(function: F) -> F:
         _stage("weights", click.Choice(WEIGHTS.names()), "How weights are corrected."),
         _stage("tuning", click.Choice(TUNINGS.names()), "How all layers are tuned together."),
         _stage("neuron", click.Choice(api.CHOICES["neuron"]), "Neuron model of activations."),
+        click.option(
+            "--leak",
+            type=click.FloatRange(0, 1, min_open=True, max_open=True),
+            default=None,
+            help="Of --neuron lif: share of the potential that is lost in every step.",
+        ),
         _stage("encoding", click.Choice(ENCODINGS.names()), "How the input enters time."),
         _stage("reset", click.Choice(api.CHOICES["reset"]), "What a spike does to the potential."),
         _stage(
@@ -73,6 +79,13 @@ def stage_options(function: F) -> F:
             default=None,
             metavar="STEPS",
             help="Of --readout delayed: steps that do not count.  [default: half the window]",
+        ),
+        click.option(
+            "--output-range",
+            type=float,
+            nargs=2,
+            default=None,
+            help="Of --readout count: smallest and largest output.  [default: from the data]",
         ),
         click.option(
             "--weight-bits",

@@ -43,7 +43,7 @@ def convert_exactly(
             file=canonical.source.file,
             remedy="use a recipe without exact integers, such as auto"
             if config.quantize
-            else "quantize the network first, or convert with --quantize 8",
+            else "quantize the network first, or convert with --quantize 8, or with recipe auto",
         )
     said = [*canonical.diagnostics, *state.diagnostics]
     settled, largest = max(network.settled.values()), max(network.codes.values())

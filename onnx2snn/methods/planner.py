@@ -85,10 +85,17 @@ def _plan_site(
     statistics: SiteStatistics | None,
     config: ConversionConfig,
 ) -> NeuronPlan:
+    """The plan of one site.
+
+    A leak λ lets a neuron that fires lose λ·θ'/2 a step, for its potential is θ'/2 on average: its
+    rate is I/θ' − λ/2. At θ' = θ/(1 + λ) that is I/θ at half of the largest rate.
+    """
     values = np.minimum(values, site.upper - site.lower)
     dead = ~(values > np.finfo(np.float32).tiny)
     threshold = np.where(dead, DEAD_THRESHOLD, values).astype(np.float32)
     amplitude = np.where(dead, 0.0, threshold).astype(np.float32)
+    if config.leak:
+        threshold = (threshold / np.float32(1 + config.leak)).astype(np.float32)
     if threshold.size > 1:
         shape = (-1, *([1] * (site.rank - 2)))
         threshold, amplitude = threshold.reshape(shape), amplitude.reshape(shape)
@@ -105,6 +112,8 @@ def _plan_site(
         reset=config.reset,
         provenance={"threshold": source, "v_init": potential.name},
         bias=threshold * np.float32(bias.shift / config.timesteps) if bias.shift else None,
+        leak=np.full(1, 1 - config.leak, dtype=np.float32) if config.leak else None,
+        leak_mode="factor" if config.leak else "linear",
     )
 
 

@@ -13,6 +13,8 @@ from onnx2snn_runtime.registry import Registry
 LONGEST_CALIBRATED = 64
 #: Stages that calibration is about.
 CALIBRATED = frozenset({"threshold", "percentile", "v_init", "bias", "weights", "tuning", "reset"})
+#: Neurons that calibration cannot simulate.
+UNSIMULATED = frozenset({"lif"})
 
 #: Emissions that say the very integers.
 EXACT = ("unary", "averaged", "radix")
@@ -49,7 +51,7 @@ class Recipe:
     stages_by_neuron: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     contest: tuple[str, ...] = ()
     emission: str = ""
-    neurons: tuple[str, ...] = ("if", "signed-if", "asg")
+    neurons: tuple[str, ...] = ("if", "signed-if", "asg", "lif")
 
     @property
     def is_exact(self) -> bool:
@@ -61,7 +63,8 @@ class Recipe:
     ) -> dict[str, Any]:
         """All stages that are set: the recipe's, and in their place those given."""
         short = isinstance(timesteps, Integral) and int(timesteps) <= LONGEST_CALIBRATED
-        calibrates = has_data and short and not CALIBRATED & given.keys()
+        simulated = given.get("neuron") not in UNSIMULATED
+        calibrates = has_data and short and simulated and not CALIBRATED & given.keys()
         stages = {**self.stages, **(self.stages_with_data if calibrates else {})}
         neuron = {**stages, **given}.get("neuron", "")
         own = self.stages_by_neuron.get(neuron, {}) if stages else {}

@@ -58,13 +58,16 @@ def test_a_refusal_stands_in_place_of_cells(script, rows, measured):
 @pytest.mark.parametrize(
     ("claim", "verdict"),
     [
-        (("good", "bad", 8, 0), ("better", "+25.00", "holds")),
-        (("good", "bad", 8, 20), ("+20 or more", "+25.00", "holds")),
-        (("good", "bad", 8, 30), ("+30 or more", "+25.00", "does not hold")),
-        (("bad", "good", 8, 0), ("better", "-25.00", "does not hold")),
-        (("good", "", 8, -6), ("-6 or more", "-5.00", "holds")),
-        (("good", "", 8, -0.3), ("-0.3 or more", "-5.00", "does not hold")),
+        (("good", "bad", 8, 0), ("better", "+25.0", "holds")),
+        (("good", "bad", 8, 20), ("more than 20 points", "+25.0", "holds")),
+        (("good", "bad", 8, 30), ("more than 30 points", "+25.0", "does not hold")),
+        (("good", "bad", 8, 25), ("more than 25 points", "+25.0", "does not hold")),
+        (("good", "", 8, -5), ("at most 5 lost", "5.00 lost", "holds")),
+        (("bad", "good", 8, 0), ("better", "-25.0", "does not hold")),
+        (("good", "", 8, -6), ("at most 6 lost", "5.00 lost", "holds")),
+        (("good", "", 8, -0.3), ("at most 0.3 lost", "5.00 lost", "does not hold")),
         (("good", "bad", 4, 0), ("better", "", "not measured")),
+        (("good", "", 4, -1), ("at most 1 lost", "", "not measured")),
     ],
 )
 def test_claims_are_compared_with_what_was_measured(

@@ -595,6 +595,19 @@ def bench():
     return Bench()
 
 
+def one_line(error):
+    """The message of a caught error, which must be a single line."""
+    text = str(error.value)
+    assert text
+    assert "\n" not in text
+    return text
+
+
+@pytest.fixture(scope="session", name="one_line")
+def one_line_fixture():
+    return one_line
+
+
 @pytest.fixture(scope="session", name="same_bits")
 def same_bits_fixture():
     return same_bits

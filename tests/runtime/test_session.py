@@ -61,14 +61,6 @@ def seen_lengths(monkeypatch):
     return seen
 
 
-def one_line(error):
-    """The message of a caught error, which must be a single line."""
-    text = str(error.value)
-    assert text
-    assert "\n" not in text
-    return text
-
-
 class TestRun:
     @pytest.mark.parametrize("T", [1, 2, 4, 9])
     @pytest.mark.parametrize("mode", ["mean", "sum"])
@@ -175,7 +167,7 @@ class TestBatches:
     @pytest.mark.parametrize("size", [0, -1])
     @pytest.mark.parametrize("method", ["run", "observe", "trace"])
     @pytest.mark.parametrize("what", ["batch_size", "window"])
-    def test_senseless_size(self, session, images, method, what, size):
+    def test_senseless_size(self, session, images, method, what, size, one_line):
         with pytest.raises(DataError) as error:
             getattr(session, method)(images, **{what: size})
         assert what.replace("_", " ") in one_line(error)
@@ -188,7 +180,7 @@ class TestBatches:
             answer = session.run(images[:4], 3, batch_size=size)["answer"]
             np.testing.assert_array_equal(answer, simulate(images[:4], 3)["mean"][-1])
 
-    def test_fixed_batch_and_a_rest(self, network, images):
+    def test_fixed_batch_and_a_rest(self, network, images, one_line):
         with pytest.raises(DataError) as error:
             SpikingSession(network(batch=2)).run(images)
         assert "fixed batch of 2" in one_line(error)
@@ -248,7 +240,7 @@ class TestWindows:
         SpikingSession(model).run(images, 3)
         assert lengths == [[3]]
 
-    def test_what_waits_cannot_be_cut(self, waiting):
+    def test_what_waits_cannot_be_cut(self, waiting, one_line):
         session = SpikingSession(waiting())
         x = np.array([[1, 3, 5]])
         for call in (session.run, session.trace):
@@ -317,12 +309,12 @@ class TestUntilSettled:
             ({"neurons": "averaged"}, "stairs0.node (StaircaseFire)"),
         ],
     )
-    def test_refuses_what_goes_on(self, staircases, how, words):
+    def test_refuses_what_goes_on(self, staircases, how, words, one_line):
         with pytest.raises(BackendError) as error:
             SpikingSession(staircases(T=8, **how)).run(CODES, until_settled=True)
         assert words in one_line(error)
 
-    def test_refuses_a_constant_current(self, session, images):
+    def test_refuses_a_constant_current(self, session, images, one_line):
         with pytest.raises(BackendError) as error:
             session.run(images, until_settled=True)
         assert "currents.node (DirectEncode)" in one_line(error)
@@ -340,7 +332,7 @@ class TestTimesteps:
         np.testing.assert_array_equal(session.run(images, 7)["answer"], want)
 
     @pytest.mark.parametrize("method", ["run", "observe", "trace"])
-    def test_fixed_refuses_another(self, network, images, tmp_path, method):
+    def test_fixed_refuses_another(self, network, images, tmp_path, method, one_line):
         path = tmp_path / "fixed.onnx"
         path.write_bytes(network(T=7, fixed=True).SerializeToString())
         with pytest.raises(TimestepsError) as error:
@@ -353,7 +345,7 @@ class TestTimesteps:
 
     @pytest.mark.parametrize("T", [0, -3, 2.5, "4"])
     @pytest.mark.parametrize("method", ["run", "observe", "trace"])
-    def test_senseless(self, session, images, method, T):
+    def test_senseless(self, session, images, method, T, one_line):
         with pytest.raises(TimestepsError) as error:
             getattr(session, method)(images, T)
         assert str(T) in one_line(error)
@@ -369,7 +361,7 @@ class TestTimesteps:
         ],
         ids=["vector", "zero", "negative", "float", "int32"],
     )
-    def test_unusable_initializer(self, network, tensor):
+    def test_unusable_initializer(self, network, tensor, one_line):
         model = network(fixed=True)
         model.graph.initializer[-1].CopyFrom(tensor)
         with pytest.raises(ModelFileError) as error:
@@ -516,7 +508,7 @@ class TestObserve:
         answers = session.observe(images, 4).outputs["answer"]
         np.testing.assert_array_equal(answers, simulate(images, 4)["mean"])
 
-    def test_refuses_what_waits(self, waiting):
+    def test_refuses_what_waits(self, waiting, one_line):
         session = SpikingSession(waiting())
         with pytest.raises(BackendError) as error:
             session.observe(np.ones((1, 3)))
@@ -545,7 +537,7 @@ class TestTrace:
     def test_default_time(self, session, images):
         assert session.trace(images).spikes["fire.node"].shape == (4, 5, 2, 4, 4)
 
-    def test_unknown_population(self, session, images):
+    def test_unknown_population(self, session, images, one_line):
         with pytest.raises(DataError) as error:
             session.trace(images, populations=["fire.node", "water.node"])
         text = one_line(error)
@@ -563,182 +555,8 @@ class TestTrace:
         assert trace.v_final["stairs1.node"].dtype == np.int64  # the accumulator
 
 
-GOOD = np.ones((2, 1, 6, 6))
-
-
-def spoiled(value):
-    bad = GOOD.copy()
-    bad[1, 0, 3, 3] = value
-    return bad
-
-
-class TestRefusedData:
-    @pytest.mark.parametrize(
-        ("inputs", "words"),
-        [
-            (spoiled(np.nan), "NaN"),
-            (spoiled(np.inf), "infinity"),
-            (spoiled(-np.inf), "infinity"),
-            (spoiled(1e300), "infinity"),  # too large for float32
-            (GOOD.astype(object), "object"),
-            (None, "object"),
-            (GOOD.astype(str), "not numbers"),
-            (GOOD.astype(complex), "complex128"),
-            (GOOD.astype("datetime64[s]"), "datetime64"),
-            ([[1], [2, 3]], "no array"),
-            (np.float64(3), "[]"),
-            (GOOD[0], "[1, 6, 6]"),
-            (GOOD[None], "[1, 2, 1, 6, 6]"),
-            (GOOD[..., :5], "[2, 1, 6, 5]"),
-            (np.ones((2, 2, 6, 6)), "[2, 2, 6, 6]"),
-            (GOOD[:0], "no samples"),
-            ({"image": GOOD[:0]}, "no samples"),
-            ({"picture": GOOD}, "picture"),
-            ({"image": GOOD, "timesteps": np.array(3)}, "timesteps"),
-            ({"image": GOOD, "more": GOOD}, "more"),
-            ({}, "missing"),
-        ],
-    )
-    @pytest.mark.parametrize("method", ["run", "observe", "trace"])
-    def test_single_input(self, session, method, inputs, words):
-        with pytest.raises(DataError) as error:
-            getattr(session, method)(inputs)
-        assert words in one_line(error)
-
-    @pytest.mark.parametrize(
-        ("inputs", "words"),
-        [
-            (np.ones((2, 3)), "left, right"),
-            ({"left": np.ones((2, 3))}, "left, right"),
-            ({"left": np.ones((2, 3)), "right": np.ones((3, 3))}, "number of samples"),
-            ({"left": np.ones((2, 3)), "right": np.ones((0, 3))}, "number of samples"),
-            ({"left": np.ones((2, 3)), "right": np.ones((2, 4))}, "'right'"),
-            ({"left": np.ones((2, 3)), "right": np.full((2, 3), np.nan)}, "'right'"),
-        ],
-    )
-    def test_several_inputs(self, two_inputs, inputs, words):
-        with pytest.raises(DataError) as error:
-            SpikingSession(two_inputs()).run(inputs)
-        assert words in one_line(error)
-
-    @pytest.mark.parametrize(
-        ("value", "words"),
-        [(1.5, "int8"), (300, "int8"), (-129, "int8"), (np.nan, "NaN"), (1e30, "int8")],
-    )
-    def test_integer_input(self, network, value, words):
-        """Values that an integer input cannot hold are refused, not wrapped or cut."""
-        model = network()
-        model.graph.input[0].type.tensor_type.elem_type = TensorProto.INT8
-        cast = helper.make_node("Cast", ["image"], ["floats"], to=TensorProto.FLOAT)
-        model.graph.node[0].input[0] = "floats"
-        model.graph.node.insert(0, cast)
-        session = SpikingSession(model)
-        session.run(GOOD)
-        with pytest.raises(DataError) as error:
-            session.run(spoiled(value))
-        assert words in one_line(error)
-
-    def test_names_the_file(self, network, tmp_path):
-        path = tmp_path / "network.onnx"
-        path.write_bytes(network().SerializeToString())
-        with pytest.raises(DataError) as error:
-            SpikingSession(path).run(spoiled(np.nan))
-        assert one_line(error).startswith(str(path))
-
-
-class TestRefusedFiles:
-    def test_no_spiking_file(self, tmp_path):
-        node = helper.make_node("Relu", ["x"], ["y"])
-        values = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["N", 3]) for n in "xy"]
-        graph = helper.make_graph([node], "plain", values[:1], values[1:])
-        path = tmp_path / "plain.onnx"
-        opset = [helper.make_opsetid("", 17)]
-        onnx.save(helper.make_model(graph, opset_imports=opset), path)
-        with pytest.raises(ModelFileError) as error:
-            SpikingSession(path)
-        text = one_line(error)
-        assert text.startswith(str(path))
-        assert "not a spiking ONNX file" in text
-        assert "onnx2snn convert" in text
-
-    def test_newer_op_set(self, network):
-        model = network()
-        for entry in model.opset_import:
-            if entry.domain == DOMAIN:
-                entry.version = 2
-        with pytest.raises(ModelFileError) as error:
-            SpikingSession(model)
-        text = one_line(error)
-        assert "version 2" in text
-        assert "newer onnx2snn" in text
-
-    def test_unknown_op(self, network):
-        model = network()
-        model.graph.node[2].op_type = "FutureFire"
-        with pytest.raises(ModelFileError) as error:
-            SpikingSession(model)
-        text = one_line(error)
-        assert "FutureFire" in text
-        assert "newer onnx2snn" in text
-
-    @pytest.mark.parametrize("field", ["input", "output"])
-    def test_another_number_of_inputs_or_outputs(self, network, field):
-        model = network()
-        node = next(n for n in model.graph.node if n.domain == DOMAIN)
-        getattr(node, field).pop()
-        with pytest.raises(ModelFileError) as error:
-            SpikingSession(model)
-        text = one_line(error)
-        assert node.name in text
-        assert node.op_type in text
-
-    def test_an_output_of_no_type(self, network):
-        model = network()
-        model.graph.output[0].ClearField("type")
-        with pytest.raises(ModelFileError) as error:
-            _ = SpikingSession(model).outputs
-        assert model.graph.output[0].name in one_line(error)
-
-    def test_same_name_in_another_domain(self, network):
-        """Only our own domain's ops are judged."""
-        model = network()
-        model.graph.node[1].op_type, model.graph.node[1].domain = "FutureFire", "else.where"
-        with pytest.raises(BackendError):
-            SpikingSession(model)
-
-    @pytest.mark.parametrize("fixed", [False, True])
-    def test_no_timesteps(self, network, fixed):
-        model = network(fixed=fixed)
-        assert model.graph.initializer.pop().name == "timesteps"
-        with pytest.raises(ModelFileError) as error:
-            SpikingSession(model)
-        assert "timesteps" in one_line(error)
-
-    def test_missing_file(self, tmp_path):
-        with pytest.raises(ModelFileError) as error:
-            SpikingSession(tmp_path / "gone.onnx")
-        assert "gone.onnx" in one_line(error)
-
-    def test_damaged_bytes(self, network):
-        with pytest.raises(ModelFileError):
-            SpikingSession(network().SerializeToString()[:200])
-
-    @pytest.mark.parametrize("kind", ["bytes", "proto"])
-    def test_external_data_in_memory(self, network, kind, tmp_path, monkeypatch):
-        """A model in memory has no folder; the working directory is not meant."""
-        monkeypatch.chdir(tmp_path)
-        model = network()
-        tensor = model.graph.initializer[0]
-        (tmp_path / "conv.bin").write_bytes(tensor.raw_data)
-        onnx.external_data_helper.set_external_data(tensor, "conv.bin")
-        tensor.ClearField("raw_data")
-        with pytest.raises(ModelFileError) as error:
-            SpikingSession(model.SerializeToString() if kind == "bytes" else model)
-        assert "'conv'" in one_line(error)
-
-
 class TestBackends:
-    def test_unknown(self, network):
+    def test_unknown(self, network, one_line):
         with pytest.raises(RegistryError) as error:
             SpikingSession(network(), backend="abacus")
         text = one_line(error)
@@ -746,21 +564,21 @@ class TestBackends:
         assert "reference" in text
         assert "stock" in text
 
-    def test_unknown_provider(self, network):
+    def test_unknown_provider(self, network, one_line):
         with pytest.raises(BackendError) as error:
             SpikingSession(network(), providers=["AbacusExecutionProvider"])
         text = one_line(error)
         assert "AbacusExecutionProvider" in text
         assert "CPUExecutionProvider" in text
 
-    def test_unloadable(self, network, backend):
+    def test_unloadable(self, network, backend, one_line):
         model = network()
         model.graph.node[1].op_type = "Abacus"
         with pytest.raises(BackendError) as error:
             SpikingSession(model, backend=backend)
         assert "Abacus" in one_line(error)
 
-    def test_failing(self, network, backend):
+    def test_failing(self, network, backend, one_line):
         """An input that the graph cannot digest, though its declared shape allows it."""
         model = network()
         model.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "H"

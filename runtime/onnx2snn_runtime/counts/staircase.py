@@ -34,7 +34,7 @@ class Straight:
 
 
 def straighten(
-    tau: Array, largest: int, kind: type[np.float32] | type[np.float64]
+    tau: Array, largest: int, *kinds: type[np.float32] | type[np.float64]
 ) -> Straight | None:
     """The straight staircase of a table, if there is one; proven, not estimated.
 
@@ -44,9 +44,10 @@ def straighten(
     Args:
         tau: int64 [C, K], ascending.
         largest: bound of the size of the accumulators.
-        kind: type in which the accumulators come; whole numbers up to ``largest`` fit it.
+        kinds: types to compute in; the first that is exact is taken. Whole numbers up to
+            ``largest`` must fit float64.
     """
-    if (kind is np.float32 and largest >= EXACT_FLOAT) or not tau.shape[1]:
+    if not tau.shape[1]:
         return None
     reached = [(tau <= bound).sum(axis=1) for bound in (-largest, largest)]
     level = np.arange(1, tau.shape[1] + 1, dtype=np.float64)
@@ -58,8 +59,12 @@ def straighten(
     width = _width(places, inside, level)
     low, high = _gap(places, inside, level, width)
     least, most = (r - base for r in reached)
-    found = Straight(base, ((low + high) / 2).astype(kind), width.astype(kind), least, most)
-    return found if _holds(found, places, inside, level, kind) else None
+    for kind in kinds:
+        found = Straight(base, ((low + high) / 2).astype(kind), width.astype(kind), least, most)
+        fits = kind is np.float64 or largest < EXACT_FLOAT
+        if fits and _holds(found, places, inside, level, kind):
+            return found
+    return None
 
 
 def _gap(places: Array, inside: Array, level: Array, width: Array) -> tuple[Array, Array]:

@@ -155,6 +155,14 @@ def test_a_plan_without_a_range(network, images):
         onnx2snn.convert(network(), plan=broken)
 
 
+def test_a_given_range(network, images):
+    result = convert(network(), images, readout="count", output_range=(-1.0, 2.0))
+    assert result.plan.neurons[-1].threshold.tolist() == [3.0]
+    values = answer(result.model, images)
+    assert values.min() >= -1
+    assert values.max() <= 2
+
+
 def test_made_up_ranges_are_told(network):
     result = onnx2snn.convert(network(), T, readout="count", threshold="max")
     assert "SYNTHETIC_OUTPUT_RANGE" in {d.code for d in result.diagnostics}
@@ -168,6 +176,8 @@ def test_made_up_ranges_are_told(network):
         ({"readout": "delayed", "readout_delay": T}, "leaves nothing of 6 steps"),
         ({"readout": "delayed", "readout_delay": -1}, "readout_delay must be a whole number"),
         ({"readout": "loud"}, "readout 'loud'"),
+        ({"output_range": (0.0, 1.0)}, "readout 'mean' counts no spikes"),
+        ({"readout": "count", "output_range": (1.0, 0.0)}, "output_range must be a smaller"),
     ],
 )
 def test_refused(network, images, options, message):

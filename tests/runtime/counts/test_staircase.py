@@ -84,3 +84,11 @@ def test_float32_does_not_reach_everywhere():
     tau = -(-(221_114 * np.arange(255) + 1) // 81)[None]
     assert straighten(tau, 10**6, np.float64) is not None
     assert straighten(tau, 10**6, np.float32) is None
+
+
+def test_the_first_exact_type_is_taken():
+    easy, hard = np.array([[100, 200, 300]]), -(-(221_114 * np.arange(255) + 1) // 81)[None]
+    for tau, kind in ((easy, np.float32), (hard, np.float64)):
+        found = straighten(tau, 10**6, *KINDS)
+        assert found is not None
+        assert found.width.dtype == found.start.dtype == kind

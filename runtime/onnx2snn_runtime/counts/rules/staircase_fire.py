@@ -30,8 +30,7 @@ def fire(draft: Draft, node: onnx.NodeProto) -> None:
     lowest = int(draft.known(s_min_name, node).reshape(()))
     rank = draft.ranks.get(node.output[0]) if len(tau) > 1 else 2
     kinds = (np.float64,) if current in draft.wide else (np.float32, np.float64)
-    found = (straighten(tau, draft.sizes[current], kind) for kind in kinds)
-    straight = next((s for s in found if s is not None), None)
+    straight = straighten(tau, draft.sizes[current], *kinds)
     if straight is not None and rank is not None:
         _divide(draft, node, straight, rank)
     else:
