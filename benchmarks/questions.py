@@ -34,7 +34,7 @@ class Claim:
     Attributes:
         better, worse: labels of rows.
         timesteps: T.
-        points: at least; negative for "loses at most".
+        points: it is better by more than so many; negative for "loses at most".
     """
 
     better: str
@@ -194,7 +194,9 @@ QUESTIONS = (
             "ice, asg": {**MMSE, "neuron": "asg", "encoding": "ice"},
             "rate, asg": {**MMSE, "neuron": "asg", "encoding": "rate"},
         },
-        (Claim("ice, asg", "rate, asg", 1, 0), Claim("ice, asg", "rate, asg", 2, 0)),
+        tuple(
+            Claim("ice, asg", other, t, 0) for other in ("direct, asg", "rate, asg") for t in (1, 2)
+        ),
         steps=(1, 2, 4, 8),
     ),
     Question(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -51,8 +52,9 @@ class Runnable:
         self._executable = StockExecutable(model, BackendOptions())
 
     def run(self, *feeds: Mapping[str, Array]) -> dict[str, Array]:
-        """All outputs, from values found in any of the feeds."""
-        given = {name: feed[name] for name in self.inputs for feed in feeds if name in feed}
+        """All outputs; of a tensor in several feeds the first counts."""
+        found = ChainMap(*map(dict, feeds))
+        given = {name: found[name] for name in self.inputs}
         values = self._executable.run(self.outputs, given)
         return dict(zip(self.outputs, values, strict=True))
 

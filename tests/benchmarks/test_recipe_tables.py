@@ -59,8 +59,10 @@ def test_a_refusal_stands_in_place_of_cells(script, rows, measured):
     ("claim", "verdict"),
     [
         (("good", "bad", 8, 0), ("better", "+25.0", "holds")),
-        (("good", "bad", 8, 20), ("20 points or more", "+25.0", "holds")),
-        (("good", "bad", 8, 30), ("30 points or more", "+25.0", "does not hold")),
+        (("good", "bad", 8, 20), ("more than 20 points", "+25.0", "holds")),
+        (("good", "bad", 8, 30), ("more than 30 points", "+25.0", "does not hold")),
+        (("good", "bad", 8, 25), ("more than 25 points", "+25.0", "does not hold")),
+        (("good", "", 8, -5), ("at most 5 lost", "5.00 lost", "holds")),
         (("bad", "good", 8, 0), ("better", "-25.0", "does not hold")),
         (("good", "", 8, -6), ("at most 6 lost", "5.00 lost", "holds")),
         (("good", "", 8, -0.3), ("at most 0.3 lost", "5.00 lost", "does not hold")),

@@ -5,13 +5,12 @@ from __future__ import annotations
 import onnx
 
 from onnx2snn_runtime.backend import BACKENDS, BackendOptions
-from onnx2snn_runtime.backends.stock import StockExecutable
+from onnx2snn_runtime.backends.stock import CPU, StockExecutable, for_stock
 from onnx2snn_runtime.native.library import instructions, usable_library
 from onnx2snn_runtime.packed import with_packed_spikes
 
-CPU = "CPUExecutionProvider"
-#: The instruction set that multiplies tiles.
-TILED = "amx"
+#: The instruction set that multiplies tiles, and the one that has no products of bytes.
+TILED, PORTABLE = "amx", "portable"
 
 
 def has_kernels(options: BackendOptions) -> bool:
@@ -25,10 +24,16 @@ def load(model: onnx.ModelProto, options: BackendOptions) -> StockExecutable:
 
     Ops without a kernel keep their function bodies; so do all where there is no usable library
     (the log says so), or where a provider other than the CPU's is asked for, since the kernels
-    would take its tensors back to the CPU. Layers of integer weights run packed.
+    would take its tensors back to the CPU. Layers of integer weights run packed where the
+    processor multiplies bytes; with AMX, so do layers of float weights that drive neurons.
     """
-    kernels = usable_library() if has_kernels(options) else None
-    if kernels:
-        tiles = instructions(kernels) == TILED
-        model = with_packed_spikes(model, threads=options.threads, tiles=tiles, floats=tiles)
+    if not has_kernels(options):
+        return StockExecutable(for_stock(model, options), options)
+    kernels = usable_library()
+    assert kernels is not None, "has_kernels says so"
+    name = instructions(kernels)
+    if name == PORTABLE:
+        return StockExecutable(for_stock(model, options), options, kernels)
+    tiles = name == TILED
+    model = with_packed_spikes(model, threads=options.threads, tiles=tiles, floats=tiles)
     return StockExecutable(model, options, kernels)

@@ -12,6 +12,9 @@ import onnxruntime
 
 from onnx2snn_runtime.backend import BACKENDS, BackendOptions
 from onnx2snn_runtime.errors import BackendError
+from onnx2snn_runtime.packed import with_integer_sums
+
+CPU = "CPUExecutionProvider"
 
 #: onnxruntime warns that `timesteps` can be overridden, which is its purpose; errors are raised.
 LOG_FATAL_ONLY = 4
@@ -66,7 +69,12 @@ class StockExecutable:
         return Path(self._session.end_profiling())
 
 
+def for_stock(model: onnx.ModelProto, options: BackendOptions) -> onnx.ModelProto:
+    """The model with integer sums by onnxruntime's own nodes, where its CPU provider is alone."""
+    return with_integer_sums(model) if set(options.providers) <= {CPU} else model
+
+
 @BACKENDS.register("stock")
 def load(model: onnx.ModelProto, options: BackendOptions) -> StockExecutable:
     """The model in an onnxruntime session."""
-    return StockExecutable(model, options)
+    return StockExecutable(for_stock(model, options), options)

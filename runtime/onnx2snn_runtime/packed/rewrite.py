@@ -56,12 +56,12 @@ def with_packed_spikes(
     LOG.info("%d of %d layers run packed", len(rewrite.chosen), len(layers))
     changed = onnx.ModelProto()
     changed.CopyFrom(model)
-    _replace(changed, nodes, rewrite.packer.initializers)
+    replace_nodes(changed, nodes, rewrite.packer.initializers)
     changed.opset_import.append(helper.make_opsetid(PACKED_DOMAIN, 1))
     return changed
 
 
-def _replace(
+def replace_nodes(
     model: onnx.ModelProto, nodes: list[onnx.NodeProto], initializers: list[onnx.TensorProto]
 ) -> None:
     """Give the model other nodes, more constants, and drop those that nobody reads now."""

@@ -36,12 +36,12 @@ def test_runs_the_bodies_where_there_are_no_kernels(wrong_bodies, images, simula
 
 def test_other_providers_keep_the_bodies(network, monkeypatch):
     told = []
-    monkeypatch.setattr(native, "StockExecutable", lambda *given: told.append(given[2]))
+    monkeypatch.setattr(native, "StockExecutable", lambda *given: told.append(given[2:]))
     monkeypatch.setattr(native, "usable_library", lambda: "the kernels")
     monkeypatch.setattr(native, "instructions", lambda _: "avx2")
     load(network())
     load(network(), providers=("CUDAExecutionProvider", "CPUExecutionProvider"))
-    assert told == ["the kernels", None]
+    assert told == [("the kernels",), ()]
 
 
 @pytest.mark.parametrize("threads", [0, 1, 2])
@@ -105,6 +105,24 @@ def test_options_reach_onnxruntime(network, monkeypatch):
     monkeypatch.setattr(onnxruntime, "InferenceSession", record)
     load(network(), threads=3)
     assert told == [(3, ["CPUExecutionProvider"])]
+
+
+@pytest.mark.parametrize(
+    ("instructions", "rewrite"),
+    [
+        ("amx", {"threads": 2, "tiles": True, "floats": True}),
+        ("avx512vnni", {"threads": 2, "tiles": False, "floats": False}),
+        ("portable", None),
+    ],
+)
+def test_what_runs_packed(network, monkeypatch, instructions, rewrite):
+    told = []
+    monkeypatch.setattr(native, "StockExecutable", lambda model, *given: model)
+    monkeypatch.setattr(native, "usable_library", lambda: "the kernels")
+    monkeypatch.setattr(native, "instructions", lambda _: instructions)
+    monkeypatch.setattr(native, "with_packed_spikes", lambda model, **given: told.append(given))
+    load(network(), threads=2)
+    assert told == ([rewrite] if rewrite else [])
 
 
 @with_kernels

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx2snn_runtime.backend import BACKENDS, BackendOptions
 from onnx2snn_runtime.backends.stock import StockExecutable
 from onnx2snn_runtime.opspec import DOMAIN, DOMAIN_VERSION, functions_for
-from onnx2snn_runtime.packed import with_packed_spikes
+from onnx2snn_runtime.packed import with_integer_sums, with_packed_spikes
 
 OPSET = 19  # the first whose DequantizeLinear onnx.reference has
 IR_VERSION = 9
@@ -283,3 +283,51 @@ def test_networks(networks, library, instructions, data, threads):
 def test_one_step_and_no_samples(networks, library, data):
     agree(data.draw(networks(T=st.just(1))), library, "amx", 1)
     agree(data.draw(networks(N=st.just(0))), library, "amx", 2)
+
+
+@pytest.mark.parametrize("networks", [convolutions, perceptrons])
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_integer_sums_by_nodes_of_onnxruntime(networks, data):
+    example = data.draw(networks(N=st.integers(1, 3)))  # onnxruntime itself refuses some of none
+    model = with_integer_sums(example.model, least_channels=1)
+    ops = {n.op_type for n in model.graph.node}
+    by_groups = any(a.name == "group" and a.i > 1 for n in model.graph.node for a in n.attribute)
+    quantized = any(n.op_type == "DequantizeLinear" for n in example.model.graph.node)
+    line = example.feeds["x"].ndim == 3
+    assert ("MatMulInteger" in ops) == (quantized and not line) or by_groups
+    names = [o.name for o in model.graph.output]
+    expected = BACKENDS.get("reference")(example.model, BackendOptions()).run(names, example.feeds)
+    got = StockExecutable(model, BackendOptions(threads=1)).run(names, example.feeds)
+    for name, a, b in zip(names, got, expected, strict=True):
+        np.testing.assert_array_equal(a, b, err_msg=name)
+
+
+@pytest.mark.parametrize("floats", [False, True])
+def test_other_scales_are_statistically_equal(library, instructions, floats):
+    """Where products are rounded, a spike may differ next to a threshold, and few do."""
+    b = Builder((16, 16, 8, 8), 8, seed=1, floats=True)
+    spikes = b.fire(b.encode("x", "e"), "s0", 16, 4)
+    for i in (1, 2):
+        currents = b.conv(spikes, f"c{i}", 16, 24 if i == 2 else 16, [3, 3], pads=[1, 1, 1, 1])
+        b.constants[f"c{i}.weights"] = b.rng.normal(0, 20, b.constants[f"c{i}.weights"].shape)
+        spikes = b.fire(currents, f"s{i}", 24 if i == 2 else 16, 4)
+    for i in (1, 2):
+        weights = b.constants[f"c{i}.weights"].astype(np.float32)
+        b.constants[f"c{i}.weights"] = weights
+        if not floats:
+            scale = np.abs(weights).max(axis=(1, 2, 3)) / np.float32(127)
+            integers = np.rint(weights / scale[:, None, None, None]).astype(np.int8)
+            names = [b.constant(f"q{i}", integers), b.constant(f"q{i}.scale", scale)]
+            del b.constants[f"c{i}.weights"]
+            b.stock("DequantizeLinear", names, f"c{i}.weights", axis=0)
+            b.nodes.insert(0, b.nodes.pop())
+    model = b.model(["s1", "s2"])
+    feeds = b.feeds()
+    packed = with_packed_spikes(model, threads=1, tiles=instructions == "amx", floats=True)
+    expected = BACKENDS.get("reference")(model, BackendOptions()).run(["s1", "s2"], feeds)
+    got = StockExecutable(packed, BackendOptions(threads=1), library).run(["s1", "s2"], feeds)
+    for ours, theirs in zip(got, expected, strict=True):
+        assert 0.02 < theirs.mean() < 0.9
+        assert abs(ours.mean() - theirs.mean()) < 1e-4
+        assert (ours != theirs).mean() < 1e-3

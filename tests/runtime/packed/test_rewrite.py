@@ -6,6 +6,7 @@ from onnx import helper
 
 from onnx2snn_runtime import SpikingSession
 from onnx2snn_runtime.backends import native
+from onnx2snn_runtime.errors import BackendError
 from onnx2snn_runtime.native.library import usable_library
 from onnx2snn_runtime.packed import with_packed_spikes
 from onnx2snn_runtime.packed.spikes import PACKED_DOMAIN
@@ -144,6 +145,12 @@ class TestSessions:
         for name, rates in reference.rates.items():
             assert rates.any()
             np.testing.assert_allclose(ours.rates[name], rates, rtol=1e-6)
+
+    def test_weights_of_another_size_are_refused(self, model, x):
+        model.graph.input[0].type.tensor_type.shape.dim[2].dim_value = 6
+        session = SpikingSession(model)
+        with pytest.raises(BackendError, match="weights are of 12 channels, the spikes of 18"):
+            session.run(np.concatenate([x, x[:, :, :2]], axis=2))
 
     def test_trace(self, sessions, x):
         ours, reference = (s.trace(x, 6) for s in sessions)

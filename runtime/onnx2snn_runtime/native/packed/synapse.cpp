@@ -50,11 +50,13 @@ Synapse::Synapse(const SynapseAttributes& a, const Context& context, size_t step
   bias_ = values_of<float>(context, kBias, columns_, "bias");
   for (size_t range = 0; range < range_count_; ++range) {
     const int64_t* r = ranges_ + range * 3;
-    if (r[0] < 0 || r[0] + a.range_channels > geometry_.channels || r[1] < 0 ||
-        r[1] + r[2] > a.outputs) {
-      throw Failure("the weights are of " + std::to_string(r[0] + a.range_channels) +
-                    " channels or more, the image has " + std::to_string(geometry_.channels));
+    const int64_t seen = r[0] + a.range_channels;
+    const bool last = range + 1 == range_count_;
+    if (last ? seen != geometry_.channels : seen > geometry_.channels) {
+      throw Failure("the weights are of " + std::to_string(seen) + " channels, the spikes of " +
+                    std::to_string(geometry_.channels));
     }
+    if (r[0] < 0 || r[1] < 0 || r[1] + r[2] > a.outputs) throw Failure("ranges out of range");
   }
   choose_patches();
 }
