@@ -48,6 +48,7 @@ class Draft:
 
     Attributes:
         nodes: the nodes written so far.
+        exact: whether its neurons need every digit of their accumulators.
         timed: tensors of the model that have a row for every step; here they hold sums.
         sizes: bounds of the magnitude of sums that are known to be whole numbers.
         binary: tensors whose rows are 0 or 1.
@@ -63,6 +64,7 @@ class Draft:
         self.timesteps = timesteps
         self.radix = radix
         self.kernels = kernels
+        self.exact = any(n.op_type == "StaircaseFire" for n in model.graph.node)
         self.nodes: list[onnx.NodeProto] = []
         self.timed: set[str] = set()
         self.sizes: dict[str, int] = {}
