@@ -91,6 +91,7 @@ CHOICES = {
     "granularity": ("channel", "layer"),
     "reset": ("subtract", "zero"),
     "avgpool": ("spiking", "linear"),
+    "augment": ("none", "flip-crop"),
     "neuron": ("if", "signed-if", "asg", "ca-lif", "ca-lif-unrounded", "lif"),
     "arithmetic": ("rational", "ort"),
 }
@@ -206,6 +207,7 @@ def convert(
     bias: str | None = None,
     weights: str | None = None,
     tuning: str | None = None,
+    augment: str | None = None,
     neuron: str | None = None,
     leak: float | None = None,
     encoding: str | None = None,
@@ -253,6 +255,9 @@ def convert(
         weights: "none" (default), or with calibration data "calibrate-ls", "calibrate-sgd".
         tuning: "none" (default), or with calibration data "distill": all layers together, after
             they were calibrated one by one; on samples that were held out the best is kept.
+        augment: of calibration samples that are images, [N, C, H, W]: "none" (default), or
+            "flip-crop": layers are also calibrated on mirrored copies, and tuned on images
+            mirrored and shifted at random. The source is the teacher, so no labels are needed.
         neuron: neuron model of activations: "if" (default), "signed-if" (takes spikes back), "asg"
             (evenly spread spikes, a layer waits for the window of the one before); of recipe
             gao2023 "ca-lif", and for comparison "ca-lif-unrounded" and "lif"; elsewhere "lif"
@@ -303,6 +308,7 @@ def convert(
         "bias": bias,
         "weights": weights,
         "tuning": tuning,
+        "augment": augment,
         "neuron": neuron,
         "leak": leak,
         "encoding": encoding,
