@@ -21,6 +21,7 @@ OF_AVERAGED = {
     "v_init": "half",
     "weights": "calibrate-cv",
     "tuning": "distill",
+    "augment": "flip-crop",
 }
 
 RECIPES.register("regression")(
