@@ -28,7 +28,7 @@ RECIPES.register("regression")(
         "regression",
         "weights by ridge regression, thresholds by search on real spikes, bias and potentials",
         needs="calibration data",
-        costs="half a minute; few steps",
+        costs="about a minute; few steps",
         stages=STAGES,
         stages_by_neuron={"asg": OF_AVERAGED},
     )
