@@ -141,6 +141,7 @@ def convert(
     bias: str | None = None,
     weights: str | None = None,
     tuning: str | None = None,
+    augment: str | None = None,
     neuron: str | None = None,
     leak: float | None = None,
     encoding: str | None = None,
@@ -188,6 +189,9 @@ def convert(
         weights: "none" (default), or with calibration data "calibrate-ls", "calibrate-sgd".
         tuning: "none" (default), or with calibration data "distill": all layers together, after
             they were calibrated one by one; on samples that were held out the best is kept.
+        augment: of calibration samples that are images, [N, C, H, W]: "none" (default), or
+            "flip-crop": layers are also calibrated on mirrored copies, and tuned on images
+            mirrored and shifted at random. The source is the teacher, so no labels are needed.
         neuron: neuron model of activations: "if" (default), "signed-if" (takes spikes back), "asg"
             (evenly spread spikes, a layer waits for the window of the one before); of recipe
             gao2023 "ca-lif", and for comparison "ca-lif-unrounded" and "lif"; elsewhere "lif"
@@ -238,6 +242,7 @@ def convert(
         "bias": bias,
         "weights": weights,
         "tuning": tuning,
+        "augment": augment,
         "neuron": neuron,
         "leak": leak,
         "encoding": encoding,

@@ -58,6 +58,11 @@ def stage_options(function: F) -> F:
         _stage("bias", click.Choice(BIASES.names()), "How biases are corrected."),
         _stage("weights", click.Choice(WEIGHTS.names()), "How weights are corrected."),
         _stage("tuning", click.Choice(TUNINGS.names()), "How all layers are tuned together."),
+        _stage(
+            "augment",
+            click.Choice(CHOICES["augment"]),
+            "Calibrate on mirrored and shifted images too.",
+        ),
         _stage("neuron", click.Choice(CHOICES["neuron"]), "Neuron model of activations."),
         click.option(
             "--leak",

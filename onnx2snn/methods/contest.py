@@ -21,6 +21,7 @@ from onnx2snn.methods.forward import agreement, output_error, simulate_plan
 from onnx2snn.methods.layerwise import calibrate_layers, walks
 from onnx2snn.methods.planner import plan_neurons
 from onnx2snn.methods.recipe import CALIBRATED, RECIPES, Recipe
+from onnx2snn.methods.sampling import as_many
 from onnx2snn.plan import ActivationSite, ConversionConfig, Diagnostic, LayerCorrection, NeuronPlan
 from onnx2snn.segment import Segment
 
@@ -29,7 +30,8 @@ Progress: TypeAlias = Callable[[str, int, int], None]
 #: By output: what the source answers, and what a plan does.
 Results: TypeAlias = Mapping[str, tuple[Array, Array]]
 
-#: Samples that recipes are tried on, and as many that they are judged on, at most.
+#: Samples that recipes are tried on, and as many that they are judged on, at most; fewer in long
+#: windows.
 TRIED = 64
 #: Fewer samples are not divided.
 LEAST = 4
@@ -100,7 +102,8 @@ def hold_contest(
     known = contenders(config)
     if len(dataset) < LEAST or len(known) < 2:
         return config, ()
-    divided = dataset.subset(2 * TRIED, config.seed)
+    most = 2 * max(LEAST, as_many(TRIED, config.timesteps))
+    divided = dataset.subset(most, config.seed)
     tried, judged = divided.apart(len(divided) // 2, config.seed)
     scores = []
     for at, (name, candidate) in enumerate(known.items()):

@@ -15,6 +15,8 @@ Indices: TypeAlias = npt.NDArray[np.int64]
 
 #: Currents looked at together.
 AT_ONCE = 1 << 18
+#: Time steps up to which counts of neurons or samples are as named.
+LONG = 16
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,14 @@ def sample(work: Work, count: int) -> Sample:
         kept.append((np.stack([_drawn(row, at) for row in current]), goal, twin))
     currents, goals, twins = (np.concatenate(parts, axis=-1) for parts in zip(*kept, strict=True))
     return Sample(currents, goals, None if work.twin is None else twins)
+
+
+def as_many(count: int, timesteps: int) -> int:
+    """Fewer than ``count`` in windows longer than LONG, so that the steps simulated stay as many.
+
+    Long windows leave less to choose: two good candidates differ less in them.
+    """
+    return max(1, count * LONG // max(LONG, timesteps))
 
 
 def _drawn(values: Array, at: tuple[Indices, Indices]) -> Array:

@@ -29,6 +29,7 @@ CHOICES = {
     "granularity": ("channel", "layer"),
     "reset": ("subtract", "zero"),
     "avgpool": ("spiking", "linear"),
+    "augment": ("none", "flip-crop"),
     "neuron": ("if", "signed-if", "asg", "ca-lif", "ca-lif-unrounded", "lif"),
     "arithmetic": ("rational", "ort"),
 }

@@ -12,7 +12,7 @@ RECIPES.register("auto")(
         "auto",
         "the best for what there is: measured on calibration data, else what the model tells",
         needs="nothing; calibration data help most",
-        costs="seconds; with data up to a minute, and the file is for its T",
+        costs="seconds; with data one minute or two, and the file is for its T",
         stages_with_data=STAGES,
         stages_by_neuron={"asg": OF_AVERAGED},
         contest=("regression", "mmse"),

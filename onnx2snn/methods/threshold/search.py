@@ -15,12 +15,12 @@ import numpy as np
 
 from onnx2snn.calibration.walker import rates
 from onnx2snn.methods.base import THRESHOLDS, ThresholdMethod
-from onnx2snn.methods.sampling import Sample, sample
+from onnx2snn.methods.sampling import Sample, as_many, sample
 from onnx2snn.methods.threshold import mmse
 from onnx2snn.methods.work import Array, Work
 from onnx2snn.plan import ConversionConfig
 
-#: Neurons of each channel.
+#: Neurons of each channel; in long windows fewer.
 COUNT = 4096
 #: The grid: thresholds as multiples of the start, potentials as shares of the threshold.
 FACTORS = (0.55, 0.7, 0.85, 1.0, 1.2, 1.4)
@@ -64,7 +64,8 @@ def refine(work: Work, config: ConversionConfig) -> Work:
     half = np.full_like(start, 0.5)
     still = np.zeros_like(start)
     worst = np.full_like(start, np.inf)
-    trials = _Trials(work, sample(work, COUNT), start, half, still, worst)
+    drawn = sample(work, as_many(COUNT, work.timesteps))
+    trials = _Trials(work, drawn, start, half, still, worst)
     widest = np.float32(work.site.upper - work.site.lower)
     for factor in FACTORS:
         for share in SHARES:

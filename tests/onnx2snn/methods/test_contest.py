@@ -81,6 +81,13 @@ def test_the_best_wins(neuron, model, images):
     assert first > second
 
 
+@pytest.mark.parametrize(("timesteps", "samples"), [(32, 32), (1024, contest.LEAST)])
+def test_long_windows_are_tried_on_fewer_samples(timesteps, samples, model, images, monkeypatch):
+    monkeypatch.setattr(contest, "contenders", lambda config: {"mmse": long, "same": long})
+    long = replace(MMSE, timesteps=timesteps)
+    assert [s.samples for s in held(model, images, long)[1]] == [samples] * 2
+
+
 def test_a_bad_one_loses(model, images, monkeypatch):
     bad = replace(MMSE, threshold="max", v_init="zero", granularity="layer")
     monkeypatch.setattr(contest, "contenders", lambda config: {"bad": bad, "mmse": MMSE})
