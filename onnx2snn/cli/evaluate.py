@@ -7,14 +7,7 @@ from typing import Any
 
 import click
 
-from onnx2snn.cli.options import (
-    FILE,
-    Steps,
-    backend_options,
-    json_option,
-    preprocessing_options,
-    sampling_options,
-)
+from onnx2snn.cli.options import FILE, Steps, simulation_options
 from onnx2snn.cli.output import note, percent, print_json, print_table, progress_bar, say
 from onnx2snn.cli.simulation import open_simulation
 from onnx2snn.errors import BackendError, naming
@@ -35,10 +28,7 @@ POWERS = (1, 2, 4, 8, 16, 32, 64, 128)
     type=Steps(),
     help="Numbers of time steps, such as 1,2,4,8.  [default: powers of two up to the file's T]",
 )
-@preprocessing_options
-@sampling_options(None)
-@backend_options
-@json_option
+@simulation_options
 def command(
     model: str,
     data: str,

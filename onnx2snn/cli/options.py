@@ -213,6 +213,13 @@ def json_option(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")(function)
 
 
+def simulation_options(function: F) -> F:
+    """What the verbs take that simulate samples of a file: they end with --json."""
+    return _apply(
+        function, [preprocessing_options, sampling_options(None), backend_options, json_option]
+    )
+
+
 def make_preprocessing(
     layout: str, scale: tuple[float, ...], mean: tuple[float, ...], std: tuple[float, ...]
 ) -> Preprocessing:

@@ -9,15 +9,7 @@ from typing import Any
 import click
 import numpy as np
 
-from onnx2snn.cli.options import (
-    FILE,
-    Whole,
-    backend_options,
-    check_output,
-    json_option,
-    preprocessing_options,
-    sampling_options,
-)
+from onnx2snn.cli.options import FILE, Whole, check_output, simulation_options
 from onnx2snn.cli.output import print_json, print_table, progress_bar, say
 from onnx2snn.cli.simulation import open_simulation
 from onnx2snn.errors import BackendError, naming
@@ -36,10 +28,7 @@ READ_SIZE = 64
     is_flag=True,
     help="Stop before T once no step can change an answer; for exact networks (unary).",
 )
-@preprocessing_options
-@sampling_options(None)
-@backend_options
-@json_option
+@simulation_options
 def command(
     model: str,
     data: str,

@@ -8,15 +8,7 @@ from typing import Any
 import click
 
 from onnx2snn.calibration import open_dataset
-from onnx2snn.cli.options import (
-    FILE,
-    Whole,
-    backend_options,
-    json_option,
-    make_preprocessing,
-    preprocessing_options,
-    sampling_options,
-)
+from onnx2snn.cli.options import FILE, Whole, make_preprocessing, simulation_options
 from onnx2snn.cli.output import percent, print_json, print_table, progress_bar, say
 from onnx2snn.errors import BackendError, ModelFileError, TimestepsError, naming
 from onnx2snn.evaluation import ExactSession, Verification, verify
@@ -42,10 +34,7 @@ MEANINGS = {
     help="Whose integers: exact arithmetic, or onnxruntime's kernels.  [default: as converted]",
 )
 @click.option("-T", "--timesteps", type=Whole(1), help="By default the file's.")
-@preprocessing_options
-@sampling_options(None)
-@backend_options
-@json_option
+@simulation_options
 def command(
     model: str,
     ann: str,

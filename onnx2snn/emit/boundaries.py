@@ -99,16 +99,7 @@ def _read_out(emission: Emission, tensor: gs.Variable) -> gs.Variable:
     anchor = tensor.name if emission.regions[maker.name] is Region.SITE else maker.name
     delay = 0 if _leads_back(emission, tensor) else emission.plan.config.readout_delay
     mean = emission.variable(f"{tensor.name}.decoded", tensor, in_time=False)
-    before, after = readout_states(emission, f"{anchor}.decode", mean)
-    node = emission.add(
-        "SpikeDecode",
-        f"{anchor}.decode",
-        [tensor, *before, emission.timesteps],
-        [mean, *after],
-        Region.TIME,
-        domain=DOMAIN,
-        attrs={"mode": "mean", "cumulative": 0, "delay": delay},
-    )
+    node = insert_readout(emission, f"{anchor}.decode", tensor, mean, mode="mean", delay=delay)
     told = f" without its first {delay} steps" if delay else ""
     emission.docs[node.name] = f"Readout: the mean over the window{told}."
     return mean
@@ -128,10 +119,28 @@ def _leads_back(emission: Emission, tensor: gs.Variable) -> bool:
     return False
 
 
-def readout_states(
-    emission: Emission, name: str, answer: gs.Variable
-) -> tuple[list[gs.Constant], list[gs.Variable]]:
-    """What a readout starts from (nothing, no step done), and what it leaves."""
+def insert_readout(
+    emission: Emission,
+    name: str,
+    tensor: gs.Variable,
+    answer: gs.Variable,
+    *,
+    mode: str,
+    delay: int = 0,
+) -> gs.Node:
+    """Add a SpikeDecode that starts from nothing, with no step done.
+
+    Args:
+        emission: the graph, changed.
+        name: of the node.
+        tensor: what is read, in time.
+        answer: what it amounts to, out of time.
+        mode: as SpikeDecode has it.
+        delay: steps at the beginning that do not count.
+
+    Returns:
+        The node.
+    """
     graph = emission.graph
     before = [
         new_constant(graph, f"{name}.acc_init", np.zeros(1, dtype=np.float32)),
@@ -139,7 +148,15 @@ def readout_states(
     ]
     acc = emission.variable(f"{name}.acc_final", answer, in_time=False)
     steps = gs.Variable(unique_name(graph, f"{name}.t_final"), dtype=np.int64, shape=[])
-    return before, [acc, steps]
+    return emission.add(
+        "SpikeDecode",
+        name,
+        [tensor, *before, emission.timesteps],
+        [answer, acc, steps],
+        Region.TIME,
+        domain=DOMAIN,
+        attrs={"mode": mode, "cumulative": 0, "delay": delay},
+    )
 
 
 def report_analog(emission: Emission, keep_analog: tuple[str, ...]) -> None:

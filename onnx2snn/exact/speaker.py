@@ -7,13 +7,11 @@ from typing import Protocol
 
 import onnx_graphsurgeon as gs
 
-from onnx2snn.emit.boundaries import readout_states
+from onnx2snn.emit.boundaries import insert_readout
 from onnx2snn.emit.state import Emission
 from onnx2snn.exact.quantizer import Quantizer
 from onnx2snn.exact.signal import Signal
 from onnx2snn.plan import ActivationSite, ConversionConfig, Diagnostic, NeuronPlan
-from onnx2snn.sites import Region
-from onnx2snn_runtime.opspec import DOMAIN
 from onnx2snn_runtime.registry import Registry
 
 
@@ -122,15 +120,6 @@ def read_out(
 ) -> gs.Variable:
     """What a population amounts to over the window, float32."""
     counts = emission.variable(f"{name}.count", integers, in_time=False)
-    before, after = readout_states(emission, f"{name}.decode", counts)
-    node = emission.add(
-        "SpikeDecode",
-        f"{name}.decode",
-        [spikes, *before, emission.timesteps],
-        [counts, *after],
-        Region.TIME,
-        domain=DOMAIN,
-        attrs={"mode": mode, "cumulative": 0, "delay": 0},
-    )
+    node = insert_readout(emission, f"{name}.decode", spikes, counts, mode=mode)
     emission.docs[node.name] = "Readout: the population's integer, without its zero point."
     return counts

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from onnx2snn_runtime.opspec import Array, Attr
+from onnx2snn_runtime.opspec import Array, Param, choice
 
-QUANTIZE = Attr(
+LOW = Param("low", "broadcastable to one sample", "value of no spike")
+HIGH = Param("high", "broadcastable to one sample", "value of T spikes, above low")
+QUANTIZE = choice(
     "quantize",
-    "string",
     "how a value becomes a whole number of spikes; halves go to the even number",
-    default="nearest",
-    choices=("nearest", "floor"),
+    "nearest",
+    "floor",
 )
 
 

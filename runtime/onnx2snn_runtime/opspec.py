@@ -65,6 +65,11 @@ class Attr:
     choices: tuple[str, ...] = ()
 
 
+def choice(name: str, doc: str, *choices: str) -> Attr:
+    """A string attribute with so many ``choices``; the first is the default."""
+    return Attr(name, "string", doc, default=choices[0], choices=choices)
+
+
 def never(attributes: Mapping[str, AttributeValue]) -> bool:
     """The usual answer to whether an op needs its whole window at once."""
     return False
@@ -221,9 +226,12 @@ def register_schemas() -> None:
             onnx.defs.register_schema(spec.schema())
 
 
-def samples_axis(rows: int | str | None) -> int | str | None:
-    """The length of axis 0 for one step, given its length for the window [T·N]: unknown."""
-    return 0 if rows == 0 else None
+def unknown_rows(shape: Shape) -> Shape:
+    """A shape with the length of axis 0 unknown, as between [N, ...] and [T·N, ...]; 0 stays 0.
+
+    T is known at run time only.
+    """
+    return (0 if shape[:1] == (0,) else None, *shape[1:])
 
 
 def split_time(tensor: Array, timesteps: int) -> Array:
@@ -234,56 +242,6 @@ def split_time(tensor: Array, timesteps: int) -> Array:
 def merge_time(tensor: Array) -> Array:
     """View [T, N, ...] as [T·N, ...]."""
     return tensor.reshape(tensor.shape[0] * tensor.shape[1], *tensor.shape[2:])
-
-
-def text_choice(attribute: str, choice: str) -> str:
-    """Body statements that set ``{attribute}_is_{choice}`` (float, [1]) to 1 or 0.
-
-    Equal on strings needs opset 19 and, in the reference evaluator, strings of one length;
-    counting the distinct members of a pair needs neither.
-    """
-    name = f"{attribute}_is_{choice}"
-    return f"""
-  {name}_axis = Constant <value_ints = [1]> ()
-  {name}_scalar = Constant <value_string: string = @{attribute}> ()
-  {name}_given = Reshape ({name}_scalar, {name}_axis)
-  {name}_wanted = Constant <value_strings = ["{choice}"]> ()
-  {name}_pair = Concat <axis = 0> ({name}_given, {name}_wanted)
-  {name}_distinct = Unique ({name}_pair)
-  {name}_count = Shape ({name}_distinct)
-  {name}_two = Constant <value_ints = [2]> ()
-  {name}_flag = Sub ({name}_two, {name}_count)
-  {name} = Cast <to = 1> ({name}_flag)"""
-
-
-def window_shapes(tensor: str) -> str:
-    """Body statements that take the shape of a window ``tensor`` [T·N, ...] apart.
-
-    They set ``steps`` [T], ``rows`` [T·N], ``samples`` [N], ``tail``, ``sample_shape`` [N, ...],
-    ``flat`` (values of one step), ``window_shape`` [T, flat], and ``axis``, which is [1].
-    """
-    return f"""
-  axis = Constant <value_ints = [1]> ()
-  steps = Reshape (T, axis)
-  rows = Shape <end = 1> ({tensor})
-  tail = Shape <start = 1> ({tensor})
-  samples = Div (rows, steps)
-  sample_shape = Concat <axis = 0> (samples, tail)
-  flat = ReduceProd <keepdims = 1> (sample_shape)
-  window_shape = Concat <axis = 0> (steps, flat)"""
-
-
-def flattened(*names: str) -> str:
-    """Body statements that broadcast inputs to one step and flatten them: ``{name}_flat``.
-
-    They need what :func:`window_shapes` sets.
-    """
-    return "".join(
-        f"""
-  {name}_map = Expand ({name}, sample_shape)
-  {name}_flat = Reshape <allowzero = 1> ({name}_map, flat)"""
-        for name in names
-    )
 
 
 def _read_shape(type_proto: onnx.TypeProto | None) -> Shape | None:

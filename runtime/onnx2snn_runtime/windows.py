@@ -8,7 +8,7 @@ from typing import cast
 
 import numpy as np
 
-from onnx2snn_runtime.opspec import Array, Attr, AttributeValue, Shape, samples_axis
+from onnx2snn_runtime.opspec import Array, Attr, AttributeValue, Shape, unknown_rows
 
 POOL_ATTRIBUTES = (
     Attr("kernel_shape", "ints", "window size along each spatial axis"),
@@ -57,7 +57,8 @@ def pooled_shapes(
         else None
         for i, size in enumerate(sizes)
     )
-    return (rows, channels, *pooled), (samples_axis(rows), channels, *pooled)
+    window: Shape = (rows, channels, *pooled)
+    return window, unknown_rows(window)
 
 
 def _places(

@@ -13,12 +13,12 @@ from onnx2snn_runtime.opspec import (
     OpSpec,
     Param,
     as_float32,
+    choice,
     functions_for,
     merge_time,
     register_schemas,
-    samples_axis,
     split_time,
-    text_choice,
+    unknown_rows,
 )
 
 
@@ -131,29 +131,27 @@ def test_split_time_of_rows_that_do_not_fit():
         split_time(np.zeros((5, 2)), 2)
 
 
-@pytest.mark.parametrize(("rows", "samples"), [(0, 0), (6, None), ("N", None), (None, None)])
-def test_samples_axis(rows, samples):
-    assert samples_axis(rows) == samples
+@pytest.mark.parametrize(
+    ("shape", "want"),
+    [
+        ((0, 3), (0, 3)),
+        ((6, 3), (None, 3)),
+        (("N", "H"), (None, "H")),
+        ((None,), (None,)),
+        ((), (None,)),
+    ],
+)
+def test_unknown_rows(shape, want):
+    """Neither [N] from [T·N] nor the other way round; only nothing stays nothing."""
+    assert unknown_rows(shape) == want
+
+
+def test_choice():
+    assert choice("word", "a word", "one", "two") == Attr(
+        "word", "string", "a word", default="one", choices=("one", "two")
+    )
 
 
 def test_as_float32():
     arrays = as_float32(np.array([1], np.int8), 2.0)
     assert [a.dtype for a in arrays] == [np.float32, np.float32]
-
-
-@pytest.mark.parametrize("word", ["one", "two", "three", "on", "oneone", ""])
-@pytest.mark.parametrize("choice", ["one", "two"])
-def test_text_choice(bench, word, choice):
-    """The body statements compare strings of any length."""
-    spec = made_up(
-        attributes=(Attr("word", "string", "a word", default="one"),),
-        body=text_choice("word", choice) + f"\n  y = Add (x, word_is_{choice})",
-    )
-    model = doubling(word=word)
-    model.functions.append(spec.function(17))
-    x = np.zeros(1, np.float32)
-    for got in (
-        bench.load_stock(model).run(None, {"x": x}),
-        onnx.reference.ReferenceEvaluator(model).run(None, {"x": x}),
-    ):
-        assert got[0].tolist() == [word == choice]

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import numpy as np
 
 from onnx2snn_runtime.opspec import (
     OPS,
     TIMESTEPS_PARAM,
     Array,
-    AttributeValue,
     OpSpec,
-    Param,
-    Shape,
     always,
     as_float32,
-    flattened,
     merge_time,
-    samples_axis,
     split_time,
-    window_shapes,
 )
+from onnx2snn_runtime.populations import (
+    BINARY_OUTPUTS,
+    CURRENT,
+    CURRENT_ROWS,
+    THETA,
+    V_INIT,
+    fire,
+    one_state,
+)
+from onnx2snn_runtime.statements import flattened, window_shapes
 
 
 def step(v: Array, total: Array, theta: Array) -> tuple[Array, Array]:
@@ -35,9 +37,7 @@ def step(v: Array, total: Array, theta: Array) -> tuple[Array, Array]:
     Returns:
         spikes (0 or 1) and T times the membrane potential after the step.
     """
-    v = v + total
-    fired = v >= theta
-    return fired.astype(np.float32), np.where(fired, v - theta, v)
+    return fire(v + total, theta, "subtract")
 
 
 def window(currents: Array, theta: Array, v_init: Array, timesteps: Array) -> tuple[Array, Array]:
@@ -53,14 +53,6 @@ def window(currents: Array, theta: Array, v_init: Array, timesteps: Array) -> tu
     for t in range(rows.shape[0]):
         spikes[t], v = step(v, total, factor * theta)
     return merge_time(spikes), (v / factor).astype(np.float32)
-
-
-def infer_shapes(
-    shapes: Sequence[Shape], attributes: Mapping[str, AttributeValue]
-) -> tuple[Shape, ...]:
-    """Spikes are shaped as the currents, the potential as one step of them."""
-    current = shapes[0]
-    return current, (samples_axis(current[0] if current else None), *current[1:])
 
 
 SPEC = OPS.register("AveragedIntegrateFire")(
@@ -85,25 +77,21 @@ SPEC = OPS.register("AveragedIntegrateFire")(
             "give it exactly as long as T·(|ΣI| + theta) < 2^53."
         ),
         inputs=(
-            Param("I", "[T·N, ...]", "input current, time-major"),
-            Param("theta", "broadcastable to one sample", "threshold, finite and positive"),
-            Param("v_init", "broadcastable to [N, ...]", "membrane potential before step 0"),
+            CURRENT,
+            THETA,
+            V_INIT,
             TIMESTEPS_PARAM,
         ),
-        outputs=(
-            Param("spikes", "[T·N, ...]", "0 or 1"),
-            Param("v_final", "[N, ...]", "membrane potential after step T−1"),
-        ),
+        outputs=BINARY_OUTPUTS,
         attributes=(),
         is_population=True,
         needs_whole_window=always,
         window=window,
-        infer_shapes=infer_shapes,
+        infer_shapes=one_state,
         body=window_shapes("I")
         + flattened("theta", "v_init")
+        + CURRENT_ROWS
         + """
-  shape = Shape (I)
-  current_rows = Reshape <allowzero = 1> (I, window_shape)
   nothing = ConstantOfShape <value = double[1] {0.0}> (flat)
   total = Scan <num_scan_inputs = 1, body = sum_up
     (double[?] sum, float[?] current) => (double[?] sum_next) {

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import numpy as np
 
-from onnx2snn_runtime.opspec import (
-    OPS,
-    TIMESTEPS_PARAM,
-    Array,
-    Attr,
-    AttributeValue,
-    OpSpec,
-    Param,
-    Shape,
-    as_float32,
-    flattened,
-    merge_time,
-    samples_axis,
-    split_time,
-    window_shapes,
+from onnx2snn_runtime.opspec import OPS, TIMESTEPS_PARAM, Array, Attr, OpSpec, Param, as_float32
+from onnx2snn_runtime.populations import (
+    CURRENT,
+    CURRENT_ROWS,
+    FIRE_SIGNED,
+    S_INIT,
+    SIGNED_OUTPUTS,
+    THETA,
+    V_INIT,
+    fire_signed,
+    simulate,
+    spikes_and_states,
+    two_states,
 )
+from onnx2snn_runtime.statements import flattened, window_shapes
 
 
 def step(
@@ -55,8 +52,7 @@ def step(
     down = v <= -limit
     if gated:
         down = down & (s > 0)
-    spikes = up.astype(np.float32) - down.astype(np.float32)
-    return spikes, v - theta * spikes, s + spikes
+    return fire_signed(v, s, theta, up, down)
 
 
 def window(
@@ -72,23 +68,14 @@ def window(
 ) -> tuple[Array, Array, Array]:
     """All T steps: currents [T·N, ...] to spikes [T·N, ...] and both final states [N, ...]."""
     currents, theta, leak, v_init, s_init = as_float32(currents, theta, leak, v_init, s_init)
-    rows = split_time(currents, int(timesteps))
-    v, s = (np.broadcast_to(state, rows.shape[1:]) for state in (v_init, s_init))
-    spikes = np.empty_like(rows)
-    last = len(rows) - 1
-    for t, current in enumerate(rows):
+    last = int(timesteps) - 1
+
+    def one_step(t: int, current: Array, v: Array, s: Array) -> tuple[Array, Array, Array]:
         rounds = bool(rounding) and t == last
-        spikes[t], v, s = step(v, s, current, theta, leak, gated=bool(gated), rounds=rounds)
-    return merge_time(spikes), v, s
+        return step(v, s, current, theta, leak, gated=bool(gated), rounds=rounds)
 
-
-def infer_shapes(
-    shapes: Sequence[Shape], attributes: Mapping[str, AttributeValue]
-) -> tuple[Shape, ...]:
-    """Spikes are shaped as the currents, both states as one step of them."""
-    current = shapes[0]
-    state: Shape = (samples_axis(current[0] if current else None), *current[1:])
-    return current, state, state
+    spikes, v, s = simulate(currents, timesteps, [v_init, s_init], one_step)
+    return spikes, v, s
 
 
 SPEC = OPS.register("CalciumIntegrateFire")(
@@ -117,18 +104,14 @@ SPEC = OPS.register("CalciumIntegrateFire")(
             "The paper's pooling neuron has gated = 0, leak = 0 and theta = number of places."
         ),
         inputs=(
-            Param("I", "[T·N, ...]", "input current, time-major"),
-            Param("theta", "broadcastable to one sample", "threshold, finite and positive"),
+            CURRENT,
+            THETA,
             Param("leak", "broadcastable to one sample", "subtracted in every ordinary step"),
-            Param("v_init", "broadcastable to [N, ...]", "membrane potential before step 0"),
-            Param("s_init", "broadcastable to [N, ...]", "tracer before step 0"),
+            V_INIT,
+            S_INIT,
             TIMESTEPS_PARAM,
         ),
-        outputs=(
-            Param("spikes", "[T·N, ...]", "−1, 0 or 1"),
-            Param("v_final", "[N, ...]", "membrane potential after step T−1"),
-            Param("s_final", "[N, ...]", "tracer after step T−1"),
-        ),
+        outputs=SIGNED_OUTPUTS,
         attributes=(
             Attr("gated", "int", "1: no negative spike unless S > 0; 0: always", default=1),
             Attr("rounding", "int", "1: the last row is the rounding row; 0: none", default=1),
@@ -136,12 +119,11 @@ SPEC = OPS.register("CalciumIntegrateFire")(
         is_population=True,
         needs_whole_window=lambda attributes: attributes["rounding"] == 1,
         window=window,
-        infer_shapes=infer_shapes,
+        infer_shapes=two_states,
         body=window_shapes("I")
         + flattened("theta", "leak", "v_init", "s_init")
+        + CURRENT_ROWS
         + """
-  shape = Shape (I)
-  current_rows = Reshape <allowzero = 1> (I, window_shape)
   zero = Constant <value_float = 0.0> ()
   half = Constant <value_float = 0.5> ()
   one = Constant <value_float = 1.0> ()
@@ -172,16 +154,10 @@ SPEC = OPS.register("CalciumIntegrateFire")(
       low = LessOrEqual (v_up, lower_limit)
       calcium = Greater (s, zero)
       may_fall = Or (calcium, free)
-      down = And (low, may_fall)
-      up_value = Cast <to = 1> (up)
-      down_value = Cast <to = 1> (down)
-      spike = Sub (up_value, down_value)
-      spent = Mul (theta_flat, spike)
-      v_next = Sub (v_up, spent)
-      s_next = Add (s, spike)
-    }> (v_init_flat, s_init_flat, current_rows, rounding_rows)
-  spikes = Reshape <allowzero = 1> (spike_rows, shape)
-  v_final = Reshape <allowzero = 1> (v_last, sample_shape)
-  s_final = Reshape <allowzero = 1> (s_last, sample_shape)""",
+      down = And (low, may_fall)"""
+        + FIRE_SIGNED
+        + """
+    }> (v_init_flat, s_init_flat, current_rows, rounding_rows)"""
+        + spikes_and_states("v", "s"),
     )
 )

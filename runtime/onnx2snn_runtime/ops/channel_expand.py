@@ -7,7 +7,15 @@ from typing import cast
 
 import numpy as np
 
-from onnx2snn_runtime.levels import QUANTIZE, levels, levels_text, unit_range, unit_range_text
+from onnx2snn_runtime.levels import (
+    HIGH,
+    LOW,
+    QUANTIZE,
+    levels,
+    levels_text,
+    unit_range,
+    unit_range_text,
+)
 from onnx2snn_runtime.ops.rate_encode import step as rate_encode_step
 from onnx2snn_runtime.opspec import (
     DOMAIN,
@@ -22,8 +30,9 @@ from onnx2snn_runtime.opspec import (
     always,
     as_float32,
     merge_time,
-    text_choice,
+    unknown_rows,
 )
+from onnx2snn_runtime.statements import text_choice
 
 
 def step(counts: Array, t: int, timesteps: int, phi: int) -> Array:
@@ -56,7 +65,7 @@ def infer_shapes(
     n, channels, *sizes = shapes[0]
     copies = 3 * cast(int, attributes["phi"])
     expanded = copies * channels if isinstance(channels, int) else None
-    return ((0 if n == 0 else None, expanded, *sizes),)
+    return (unknown_rows((n, expanded, *sizes)),)
 
 
 SPEC = OPS.register("ChannelExpand")(
@@ -77,8 +86,8 @@ SPEC = OPS.register("ChannelExpand")(
         ),
         inputs=(
             Param("X", "[N, C, ...]", "analog values"),
-            Param("low", "broadcastable to one sample", "value of no spike"),
-            Param("high", "broadcastable to one sample", "value of T spikes, above low"),
+            LOW,
+            HIGH,
             TIMESTEPS_PARAM,
         ),
         outputs=(Param("spikes", "[T·N, 3·phi·C, ...]", "0 or 1, time-major"),),

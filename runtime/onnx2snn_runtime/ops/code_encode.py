@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import numpy as np
 
-from onnx2snn_runtime.opspec import (
-    OPS,
-    TIMESTEPS_PARAM,
-    Array,
-    Attr,
-    AttributeValue,
-    OpSpec,
-    Param,
-    Shape,
-    merge_time,
-    text_choice,
-)
+from onnx2snn_runtime.encoders import T_FINAL, T_INIT, grown_and_steps, grown_shape, sample_size
+from onnx2snn_runtime.opspec import OPS, TIMESTEPS_PARAM, Array, OpSpec, Param, choice, merge_time
+from onnx2snn_runtime.statements import STEPS, text_choice
 
 
 def spread(codes: Array, timesteps: int, emission: str) -> Array:
@@ -107,13 +96,6 @@ def window(
     return merge_time(rows), np.asarray(start + T, dtype=np.int64)
 
 
-def infer_shapes(
-    shapes: Sequence[Shape], attributes: Mapping[str, AttributeValue]
-) -> tuple[Shape, ...]:
-    """Axis 0 becomes [T·N]."""
-    return (0 if shapes[0][0] == 0 else None, *shapes[0][1:]), ()
-
-
 SPEC = OPS.register("CodeEncode")(
     OpSpec(
         name="CodeEncode",
@@ -132,37 +114,26 @@ SPEC = OPS.register("CodeEncode")(
         ),
         inputs=(
             Param("codes", "[N, ...]", "integers, zero point taken off", "int64"),
-            Param("t_init", "scalar", "steps done before this window", "int64"),
+            T_INIT,
             TIMESTEPS_PARAM,
         ),
         outputs=(
             Param("currents", "[T·N, ...]", "integer-valued, time-major"),
-            Param("t_final", "scalar", "steps done after it", "int64"),
+            T_FINAL,
         ),
         attributes=(
-            Attr(
-                "emission",
-                "string",
-                "how the integer is spoken",
-                default="once",
-                choices=("once", "unary", "averaged", "radix"),
-            ),
+            choice("emission", "how the integer is spoken", "once", "unary", "averaged", "radix"),
         ),
         needs_whole_window=lambda attributes: attributes["emission"] in {"averaged", "radix"},
         window=window,
-        infer_shapes=infer_shapes,
+        infer_shapes=grown_and_steps,
         body=text_choice("emission", "once")
         + text_choice("emission", "unary")
         + text_choice("emission", "radix")
+        + STEPS
+        + sample_size("codes")
+        + grown_shape("codes")
         + f"""
-  axis = Constant <value_ints = [1]> ()
-  steps = Reshape (T, axis)
-  sample_shape = Shape (codes)
-  flat = ReduceProd <keepdims = 1> (sample_shape)
-  samples = Shape <end = 1> (codes)
-  tail = Shape <start = 1> (codes)
-  rows = Mul (samples, steps)
-  shape = Concat <axis = 0> (rows, tail)
   flat_codes = Reshape <allowzero = 1> (codes, flat)
   zero_scalar = Constant <value_int = 0> ()
   one_scalar = Constant <value_int = 1> ()

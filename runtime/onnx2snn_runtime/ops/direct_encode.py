@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import numpy as np
 
-from onnx2snn_runtime.opspec import (
-    OPS,
-    TIMESTEPS_PARAM,
-    Array,
-    AttributeValue,
-    OpSpec,
-    Param,
-    Shape,
-)
+from onnx2snn_runtime.encoders import VALUES, grown
+from onnx2snn_runtime.opspec import OPS, TIMESTEPS_PARAM, Array, OpSpec, Param
+from onnx2snn_runtime.statements import STEPS
 
 
 def step(x: Array) -> Array:
@@ -28,14 +20,6 @@ def window(x: Array, timesteps: Array) -> tuple[Array]:
     return (np.concatenate(steps, axis=0),)
 
 
-def infer_shapes(
-    shapes: Sequence[Shape], attributes: Mapping[str, AttributeValue]
-) -> tuple[Shape, ...]:
-    """Axis 0 grows T-fold; T is known at run time only."""
-    x = shapes[0]
-    return ((0 if x[:1] == (0,) else None, *x[1:]),)
-
-
 SPEC = OPS.register("DirectEncode")(
     OpSpec(
         name="DirectEncode",
@@ -46,16 +30,15 @@ SPEC = OPS.register("DirectEncode")(
             "so it may stand behind the first linear layers, which are then computed once."
         ),
         inputs=(
-            Param("X", "[N, ...]", "analog values"),
+            VALUES,
             TIMESTEPS_PARAM,
         ),
         outputs=(Param("currents", "[T·N, ...]", "the values, repeated, time-major"),),
         attributes=(),
         window=window,
-        infer_shapes=infer_shapes,
-        body="""
-  axis = Constant <value_ints = [1]> ()
-  steps = Reshape (T, axis)
+        infer_shapes=grown,
+        body=STEPS
+        + """
   tail = Shape <start = 1> (X)
   rank = Shape (tail)
   ones = ConstantOfShape <value = int64[1] {1}> (rank)

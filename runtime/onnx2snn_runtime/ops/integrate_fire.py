@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
-import numpy as np
-
-from onnx2snn_runtime.opspec import (
-    OPS,
-    TIMESTEPS_PARAM,
-    Array,
-    Attr,
-    AttributeValue,
-    OpSpec,
-    Param,
-    Shape,
-    as_float32,
-    merge_time,
-    samples_axis,
-    split_time,
-    text_choice,
-    window_shapes,
+from onnx2snn_runtime.opspec import OPS, TIMESTEPS_PARAM, Array, OpSpec, as_float32
+from onnx2snn_runtime.populations import (
+    BINARY_OUTPUTS,
+    CURRENT,
+    CURRENT_ROWS,
+    RESET,
+    THETA,
+    V_INIT,
+    fire,
+    one_state,
+    simulate,
+    spikes_and_states,
 )
+from onnx2snn_runtime.statements import flattened, flattened_states, text_choice, window_shapes
 
 
 def step(v: Array, current: Array, theta: Array, reset: str) -> tuple[Array, Array]:
@@ -36,10 +30,7 @@ def step(v: Array, current: Array, theta: Array, reset: str) -> tuple[Array, Arr
     Returns:
         spikes (0 or 1) and the membrane potential after the step.
     """
-    v = v + current
-    fired = v >= theta
-    after = v - theta if reset == "subtract" else np.zeros_like(v)
-    return fired.astype(np.float32), np.where(fired, after, v)
+    return fire(v + current, theta, reset)
 
 
 def window(
@@ -47,20 +38,10 @@ def window(
 ) -> tuple[Array, Array]:
     """All T steps: currents [T·N, ...] to spikes [T·N, ...] and the final potential [N, ...]."""
     currents, theta, v_init = as_float32(currents, theta, v_init)
-    rows = split_time(currents, int(timesteps))
-    v = np.broadcast_to(v_init, rows.shape[1:])
-    spikes = np.empty_like(rows)
-    for t, current in enumerate(rows):
-        spikes[t], v = step(v, current, theta, reset)
-    return merge_time(spikes), v
-
-
-def infer_shapes(
-    shapes: Sequence[Shape], attributes: Mapping[str, AttributeValue]
-) -> tuple[Shape, ...]:
-    """Spikes are shaped as the currents, the potential as one step of them."""
-    current = shapes[0]
-    return current, (samples_axis(current[0] if current else None), *current[1:])
+    spikes, v = simulate(
+        currents, timesteps, [v_init], lambda t, current, v: step(v, current, theta, reset)
+    )
+    return spikes, v
 
 
 SPEC = OPS.register("IntegrateFire")(
@@ -78,36 +59,22 @@ SPEC = OPS.register("IntegrateFire")(
             "theta·Σs = ΣI + v_init − v_final (Li 2021, eq. 8)."
         ),
         inputs=(
-            Param("I", "[T·N, ...]", "input current, time-major"),
-            Param("theta", "broadcastable to one sample", "threshold, finite and positive"),
-            Param("v_init", "broadcastable to [N, ...]", "membrane potential before step 0"),
+            CURRENT,
+            THETA,
+            V_INIT,
             TIMESTEPS_PARAM,
         ),
-        outputs=(
-            Param("spikes", "[T·N, ...]", "0 or 1"),
-            Param("v_final", "[N, ...]", "membrane potential after step T−1"),
-        ),
-        attributes=(
-            Attr(
-                "reset",
-                "string",
-                "what a spike does to the potential",
-                default="subtract",
-                choices=("subtract", "zero"),
-            ),
-        ),
+        outputs=BINARY_OUTPUTS,
+        attributes=(RESET,),
         is_population=True,
         window=window,
-        infer_shapes=infer_shapes,
+        infer_shapes=one_state,
         body=text_choice("reset", "subtract")
         + window_shapes("I")
+        + CURRENT_ROWS
+        + flattened("theta")
+        + flattened_states("v")
         + """
-  shape = Shape (I)
-  current_rows = Reshape <allowzero = 1> (I, window_shape)
-  theta_map = Expand (theta, sample_shape)
-  theta_flat = Reshape <allowzero = 1> (theta_map, flat)
-  v_map = Expand (v_init, sample_shape)
-  v_flat = Reshape <allowzero = 1> (v_map, flat)
   is_subtract = Cast <to = 9> (reset_is_subtract)
   is_subtract_scalar = Squeeze (is_subtract)
   v_last, spike_rows = If (is_subtract_scalar) <
@@ -130,8 +97,7 @@ SPEC = OPS.register("IntegrateFire")(
           spike_now = Cast <to = 1> (fires)
           v_after = Where (fires, nothing, v_charged)
         }> (v_flat, current_rows)
-    }>
-  spikes = Reshape <allowzero = 1> (spike_rows, shape)
-  v_final = Reshape <allowzero = 1> (v_last, sample_shape)""",
+    }>"""
+        + spikes_and_states("v"),
     )
 )

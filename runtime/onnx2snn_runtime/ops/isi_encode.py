@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import numpy as np
 
+from onnx2snn_runtime.encoders import (
+    STEP_NUMBERS,
+    VALUES,
+    given_in_steps,
+    grown,
+    grown_shape,
+    sample_size,
+)
 from onnx2snn_runtime.opspec import (
     OPS,
     TIMESTEPS_PARAM,
     Array,
     Attr,
-    AttributeValue,
     OpSpec,
     Param,
-    Shape,
     always,
     as_float32,
     merge_time,
 )
+from onnx2snn_runtime.statements import STEPS
 
 
 def spike_count(x: Array, x_max: Array, alpha: float, length: int) -> Array:
@@ -50,14 +55,6 @@ def window(
     return (merge_time(np.stack([step(counts, sign, t, length) for t in range(T)])),)
 
 
-def infer_shapes(
-    shapes: Sequence[Shape], attributes: Mapping[str, AttributeValue]
-) -> tuple[Shape, ...]:
-    """Axis 0 grows T-fold; T is known at run time only."""
-    x = shapes[0]
-    return ((0 if x[:1] == (0,) else None, *x[1:]),)
-
-
 SPEC = OPS.register("IsiEncode")(
     OpSpec(
         name="IsiEncode",
@@ -76,7 +73,7 @@ SPEC = OPS.register("IsiEncode")(
             "steps stay silent, for neurons that round in the last row of the window."
         ),
         inputs=(
-            Param("X", "[N, ...]", "analog values"),
+            VALUES,
             Param("x_max", "broadcastable to one sample", "largest size of a value, positive"),
             TIMESTEPS_PARAM,
         ),
@@ -87,10 +84,9 @@ SPEC = OPS.register("IsiEncode")(
         ),
         needs_whole_window=always,
         window=window,
-        infer_shapes=infer_shapes,
-        body="""
-  axis = Constant <value_ints = [1]> ()
-  steps = Reshape (T, axis)
+        infer_shapes=grown,
+        body=STEPS
+        + """
   zero = Constant <value_ints = [0]> ()
   silent = Constant <value_int: int = @silent_steps> ()
   left = Sub (steps, silent)
@@ -107,34 +103,27 @@ SPEC = OPS.register("IsiEncode")(
   scaled = Mul (rate, size_wide)
   amount = Div (scaled, largest)
   counts_any = Cast <to = 7> (amount)
-  counts = Min (counts_any, length)
-  sample_shape = Shape (X)
-  flat = ReduceProd <keepdims = 1> (sample_shape)
+  counts = Min (counts_any, length)"""
+        + sample_size("X")
+        + """
   counts_flat = Reshape <allowzero = 1> (counts, flat)
   sign = Sign (X)
-  sign_flat = Reshape <allowzero = 1> (sign, flat)
-  first = Constant <value_int = 0> ()
-  next = Constant <value_int = 1> ()
-  end = Add (T, next)
-  numbers = Range (first, end, next)
-  column = Constant <value_ints = [-1, 1]> ()
+  sign_flat = Reshape <allowzero = 1> (sign, flat)"""
+        + STEP_NUMBERS
+        + """
   number_any = Reshape (numbers, column)
   number_column = Min (number_any, length)
   number_next = Add (number_column, axis)
   places = Mul (number_next, counts_flat)
   places_less = Sub (places, axis)
   places_whole = Max (places_less, zero)
-  given = Div (places_whole, divisor)
-  ends = Add (steps, axis)
-  given_before = Slice (given, zero, steps, zero)
-  given_after = Slice (given, axis, ends, zero)
-  more_numbers = Sub (given_after, given_before)
+  given = Div (places_whole, divisor)"""
+        + given_in_steps("more_numbers")
+        + """
   more = Cast <to = 1> (more_numbers)
-  spike_rows = Mul (sign_flat, more)
-  samples = Shape <end = 1> (X)
-  tail = Shape <start = 1> (X)
-  rows = Mul (samples, steps)
-  shape = Concat <axis = 0> (rows, tail)
+  spike_rows = Mul (sign_flat, more)"""
+        + grown_shape("X")
+        + """
   spikes = Reshape <allowzero = 1> (spike_rows, shape)""",
     )
 )

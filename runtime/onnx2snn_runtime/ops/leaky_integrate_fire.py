@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
-import numpy as np
-
-from onnx2snn_runtime.opspec import (
-    OPS,
-    TIMESTEPS_PARAM,
-    Array,
-    Attr,
-    AttributeValue,
-    OpSpec,
-    Param,
-    Shape,
-    as_float32,
-    flattened,
-    merge_time,
-    samples_axis,
-    split_time,
-    text_choice,
-    window_shapes,
+from onnx2snn_runtime.opspec import OPS, TIMESTEPS_PARAM, Array, OpSpec, Param, as_float32, choice
+from onnx2snn_runtime.populations import (
+    BINARY_OUTPUTS,
+    CURRENT,
+    CURRENT_ROWS,
+    RESET,
+    THETA,
+    V_INIT,
+    fire,
+    one_state,
+    simulate,
+    spikes_and_states,
 )
+from onnx2snn_runtime.statements import flattened, text_choice, window_shapes
 
 
 def step(
@@ -42,9 +35,7 @@ def step(
         spikes (0 or 1) and the membrane potential after the step.
     """
     v = v + current - leak if leak_mode == "linear" else leak * v + current
-    fired = v >= theta
-    after = v - theta if reset == "subtract" else np.zeros_like(v)
-    return fired.astype(np.float32), np.where(fired, after, v)
+    return fire(v, theta, reset)
 
 
 def window(
@@ -59,20 +50,12 @@ def window(
 ) -> tuple[Array, Array]:
     """All T steps: currents [T·N, ...] to spikes [T·N, ...] and the final potential [N, ...]."""
     currents, theta, leak, v_init = as_float32(currents, theta, leak, v_init)
-    rows = split_time(currents, int(timesteps))
-    v = np.broadcast_to(v_init, rows.shape[1:])
-    spikes = np.empty_like(rows)
-    for t, current in enumerate(rows):
-        spikes[t], v = step(v, current, theta, leak, leak_mode, reset)
-    return merge_time(spikes), v
 
+    def one_step(t: int, current: Array, v: Array) -> tuple[Array, Array]:
+        return step(v, current, theta, leak, leak_mode, reset)
 
-def infer_shapes(
-    shapes: Sequence[Shape], attributes: Mapping[str, AttributeValue]
-) -> tuple[Shape, ...]:
-    """Spikes are shaped as the currents, the potential as one step of them."""
-    current = shapes[0]
-    return current, (samples_axis(current[0] if current else None), *current[1:])
+    spikes, v = simulate(currents, timesteps, [v_init], one_step)
+    return spikes, v
 
 
 SPEC = OPS.register("LeakyIntegrateFire")(
@@ -94,42 +77,28 @@ SPEC = OPS.register("LeakyIntegrateFire")(
             "that is left after a step, exp(−Δt/τ) of a membrane with time constant τ."
         ),
         inputs=(
-            Param("I", "[T·N, ...]", "input current, time-major"),
-            Param("theta", "broadcastable to one sample", "threshold, finite and positive"),
+            CURRENT,
+            THETA,
             Param("leak", "broadcastable to one sample", "lost, or the share kept, in each step"),
-            Param("v_init", "broadcastable to [N, ...]", "membrane potential before step 0"),
+            V_INIT,
             TIMESTEPS_PARAM,
         ),
-        outputs=(
-            Param("spikes", "[T·N, ...]", "0 or 1"),
-            Param("v_final", "[N, ...]", "membrane potential after step T−1"),
-        ),
+        outputs=BINARY_OUTPUTS,
         attributes=(
-            Attr(
-                "leak_mode",
-                "string",
-                "whether the leak is subtracted or is a factor",
-                default="linear",
-                choices=("linear", "factor"),
+            choice(
+                "leak_mode", "whether the leak is subtracted or is a factor", "linear", "factor"
             ),
-            Attr(
-                "reset",
-                "string",
-                "what a spike does to the potential",
-                default="subtract",
-                choices=("subtract", "zero"),
-            ),
+            RESET,
         ),
         is_population=True,
         window=window,
-        infer_shapes=infer_shapes,
+        infer_shapes=one_state,
         body=text_choice("leak_mode", "linear")
         + text_choice("reset", "subtract")
         + window_shapes("I")
         + flattened("theta", "leak", "v_init")
+        + CURRENT_ROWS
         + """
-  shape = Shape (I)
-  current_rows = Reshape <allowzero = 1> (I, window_shape)
   is_linear = Cast <to = 9> (leak_mode_is_linear)
   one = Constant <value_floats = [1.0]> ()
   zero = Constant <value_floats = [0.0]> ()
@@ -145,8 +114,7 @@ SPEC = OPS.register("LeakyIntegrateFire")(
       v_less = Sub (v_up, theta_flat)
       v_after = Mul (v_less, reset_is_subtract)
       v_next = Where (fired, v_after, v_up)
-    }> (v_init_flat, current_rows)
-  spikes = Reshape <allowzero = 1> (spike_rows, shape)
-  v_final = Reshape <allowzero = 1> (v_last, sample_shape)""",
+    }> (v_init_flat, current_rows)"""
+        + spikes_and_states("v"),
     )
 )

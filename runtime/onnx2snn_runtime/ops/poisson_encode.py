@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import numpy as np
 
+from onnx2snn_runtime.encoders import T_FINAL, T_INIT, grown_and_steps
 from onnx2snn_runtime.opspec import (
     OPS,
     TIMESTEPS_PARAM,
     Array,
     Attr,
-    AttributeValue,
     OpSpec,
     Param,
-    Shape,
     as_float32,
     merge_time,
 )
+from onnx2snn_runtime.statements import STEPS
 
 #: The largest prime below 2^30 for which cubing is a permutation (it is 2 modulo 3).
 PRIME = 1073741789
@@ -62,14 +60,6 @@ def window(
     return merge_time(np.stack(rows)), np.asarray(after, dtype=np.int64)
 
 
-def infer_shapes(
-    shapes: Sequence[Shape], attributes: Mapping[str, AttributeValue]
-) -> tuple[Shape, ...]:
-    """Axis 0 grows T-fold; T is known at run time only."""
-    x = shapes[0]
-    return (0 if x[:1] == (0,) else None, *x[1:]), ()
-
-
 def scramble_text(result: str, number: str) -> str:
     """Body statements for :func:`scramble`; they need ``prime`` and ``addend``."""
     return f"""
@@ -105,21 +95,21 @@ SPEC = OPS.register("PoissonEncode")(
         inputs=(
             Param("X", "[N, ...]", "probability of a spike in a step"),
             Param("sample_index", "[N]", "which sample of the data a row is", "int64"),
-            Param("t_init", "scalar", "steps done before this window", "int64"),
+            T_INIT,
             TIMESTEPS_PARAM,
         ),
         outputs=(
             Param("spikes", "[T·N, ...]", "0 or 1, time-major"),
-            Param("t_final", "scalar", "steps done after it", "int64"),
+            T_FINAL,
         ),
         attributes=(Attr("seed", "int", "another seed, other spikes", default=0),),
         window=window,
-        infer_shapes=infer_shapes,
+        infer_shapes=grown_and_steps,
         body=f"""
   prime = Constant <value_int = {PRIME}> ()
-  addend = Constant <value_int = {ADDEND}> ()
-  axis = Constant <value_ints = [1]> ()
-  steps = Reshape (T, axis)
+  addend = Constant <value_int = {ADDEND}> ()"""
+        + STEPS
+        + """
   samples = Shape <end = 1> (X)
   tail = Shape <start = 1> (X)
   place_shape = Concat <axis = 0> (axis, tail)

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import numpy as np
 
-from onnx2snn_runtime.levels import QUANTIZE, levels, levels_text, unit_range, unit_range_text
+from onnx2snn_runtime.encoders import (
+    STEP_NUMBERS,
+    VALUES,
+    given_in_steps,
+    grown,
+    grown_shape,
+    sample_size,
+)
+from onnx2snn_runtime.levels import (
+    HIGH,
+    LOW,
+    QUANTIZE,
+    levels,
+    levels_text,
+    unit_range,
+    unit_range_text,
+)
 from onnx2snn_runtime.opspec import (
     OPS,
     TIMESTEPS_PARAM,
     Array,
-    AttributeValue,
     OpSpec,
     Param,
-    Shape,
     always,
     as_float32,
     merge_time,
-    text_choice,
 )
+from onnx2snn_runtime.statements import STEPS, text_choice
 
 
 def step(counts: Array, t: int, timesteps: int) -> Array:
@@ -39,14 +51,6 @@ def window(
     return (merge_time(np.stack([step(counts, t, T) for t in range(T)])),)
 
 
-def infer_shapes(
-    shapes: Sequence[Shape], attributes: Mapping[str, AttributeValue]
-) -> tuple[Shape, ...]:
-    """Axis 0 grows T-fold; T is known at run time only."""
-    x = shapes[0]
-    return ((0 if x[:1] == (0,) else None, *x[1:]),)
-
-
 SPEC = OPS.register("RateEncode")(
     OpSpec(
         name="RateEncode",
@@ -64,49 +68,40 @@ SPEC = OPS.register("RateEncode")(
             "the value-range encoding of Yan 2022 (T_min/T_q and T_max/T_q are the range's ends)."
         ),
         inputs=(
-            Param("X", "[N, ...]", "analog values"),
-            Param("low", "broadcastable to one sample", "value of no spike"),
-            Param("high", "broadcastable to one sample", "value of T spikes, above low"),
+            VALUES,
+            LOW,
+            HIGH,
             TIMESTEPS_PARAM,
         ),
         outputs=(Param("spikes", "[T·N, ...]", "0 or 1, time-major"),),
         attributes=(QUANTIZE,),
         needs_whole_window=always,
         window=window,
-        infer_shapes=infer_shapes,
+        infer_shapes=grown,
         body=text_choice("quantize", "floor")
         + unit_range_text()
         + """
   timesteps_value = Cast <to = 1> (T)"""
         + levels_text("counts", "timesteps_value")
+        + STEPS
+        + sample_size("X")
         + """
-  axis = Constant <value_ints = [1]> ()
-  steps = Reshape (T, axis)
-  sample_shape = Shape (X)
-  flat = ReduceProd <keepdims = 1> (sample_shape)
   counts_flat = Reshape <allowzero = 1> (counts, flat)
   levels = Cast <to = 7> (counts_flat)
   two = Constant <value_ints = [2]> ()
-  half = Div (steps, two)
-  first = Constant <value_int = 0> ()
-  next = Constant <value_int = 1> ()
-  end = Add (T, next)
-  numbers = Range (first, end, next)
-  column = Constant <value_ints = [-1, 1]> ()
+  half = Div (steps, two)"""
+        + STEP_NUMBERS
+        + """
   number_column = Reshape (numbers, column)
   driven = Mul (number_column, levels)
   charged = Add (driven, half)
   given = Div (charged, steps)
-  zero = Constant <value_ints = [0]> ()
-  ends = Add (steps, axis)
-  given_before = Slice (given, zero, steps, zero)
-  given_after = Slice (given, axis, ends, zero)
-  spike_numbers = Sub (given_after, given_before)
-  spike_rows = Cast <to = 1> (spike_numbers)
-  samples = Shape <end = 1> (X)
-  tail = Shape <start = 1> (X)
-  rows = Mul (samples, steps)
-  shape = Concat <axis = 0> (rows, tail)
+  zero = Constant <value_ints = [0]> ()"""
+        + given_in_steps("spike_numbers")
+        + """
+  spike_rows = Cast <to = 1> (spike_numbers)"""
+        + grown_shape("X")
+        + """
   spikes = Reshape <allowzero = 1> (spike_rows, shape)""",
     )
 )

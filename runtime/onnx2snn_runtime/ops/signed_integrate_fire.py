@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
-import numpy as np
-
-from onnx2snn_runtime.opspec import (
-    OPS,
-    TIMESTEPS_PARAM,
-    Array,
-    AttributeValue,
-    OpSpec,
-    Param,
-    Shape,
-    as_float32,
-    flattened,
-    merge_time,
-    samples_axis,
-    split_time,
-    window_shapes,
+from onnx2snn_runtime.opspec import OPS, TIMESTEPS_PARAM, Array, OpSpec, Param, as_float32
+from onnx2snn_runtime.populations import (
+    CURRENT,
+    CURRENT_ROWS,
+    FIRE_SIGNED,
+    S_INIT,
+    SIGNED_OUTPUTS,
+    THETA,
+    V_INIT,
+    fire_signed,
+    simulate,
+    spikes_and_states,
+    two_states,
 )
+from onnx2snn_runtime.statements import flattened, window_shapes
 
 
 def step(
@@ -42,8 +38,7 @@ def step(
     v = v + current
     up = (v >= theta) & (s < s_max)
     down = (v < 0) & (s > s_min)
-    spikes = up.astype(np.float32) - down.astype(np.float32)
-    return spikes, v - theta * spikes, s + spikes
+    return fire_signed(v, s, theta, up, down)
 
 
 def window(
@@ -58,21 +53,12 @@ def window(
     """All T steps: currents [T·N, ...] to spikes [T·N, ...] and both final states [N, ...]."""
     currents, theta, s_min, s_max = as_float32(currents, theta, s_min, s_max)
     v_init, s_init = as_float32(v_init, s_init)
-    rows = split_time(currents, int(timesteps))
-    v, s = (np.broadcast_to(state, rows.shape[1:]) for state in (v_init, s_init))
-    spikes = np.empty_like(rows)
-    for t, current in enumerate(rows):
-        spikes[t], v, s = step(v, s, current, theta, s_min, s_max)
-    return merge_time(spikes), v, s
 
+    def one_step(t: int, current: Array, v: Array, s: Array) -> tuple[Array, Array, Array]:
+        return step(v, s, current, theta, s_min, s_max)
 
-def infer_shapes(
-    shapes: Sequence[Shape], attributes: Mapping[str, AttributeValue]
-) -> tuple[Shape, ...]:
-    """Spikes are shaped as the currents, both states as one step of them."""
-    current = shapes[0]
-    state: Shape = (samples_axis(current[0] if current else None), *current[1:])
-    return current, state, state
+    spikes, v, s = simulate(currents, timesteps, [v_init, s_init], one_step)
+    return spikes, v, s
 
 
 SPEC = OPS.register("SignedIntegrateFire")(
@@ -95,28 +81,23 @@ SPEC = OPS.register("SignedIntegrateFire")(
             "nearest. Where the sums are rounded (float32), a result near a tie can miss by one."
         ),
         inputs=(
-            Param("I", "[T·N, ...]", "input current, time-major"),
-            Param("theta", "broadcastable to one sample", "threshold, finite and positive"),
+            CURRENT,
+            THETA,
             Param("s_min", "broadcastable to one sample", "lowest tracer, a whole number"),
             Param("s_max", "broadcastable to one sample", "highest tracer, a whole number"),
-            Param("v_init", "broadcastable to [N, ...]", "membrane potential before step 0"),
-            Param("s_init", "broadcastable to [N, ...]", "tracer before step 0"),
+            V_INIT,
+            S_INIT,
             TIMESTEPS_PARAM,
         ),
-        outputs=(
-            Param("spikes", "[T·N, ...]", "−1, 0 or 1"),
-            Param("v_final", "[N, ...]", "membrane potential after step T−1"),
-            Param("s_final", "[N, ...]", "tracer after step T−1"),
-        ),
+        outputs=SIGNED_OUTPUTS,
         attributes=(),
         is_population=True,
         window=window,
-        infer_shapes=infer_shapes,
+        infer_shapes=two_states,
         body=window_shapes("I")
         + flattened("theta", "s_min", "s_max", "v_init", "s_init")
+        + CURRENT_ROWS
         + """
-  shape = Shape (I)
-  current_rows = Reshape <allowzero = 1> (I, window_shape)
   zero = Constant <value_floats = [0.0]> ()
   v_last, s_last, spike_rows = Scan <num_scan_inputs = 1, body = one_step
     (float[?] v, float[?] s, float[?] current)
@@ -127,16 +108,10 @@ SPEC = OPS.register("SignedIntegrateFire")(
       up = And (high, may_rise)
       low = Less (v_up, zero)
       may_fall = Greater (s, s_min_flat)
-      down = And (low, may_fall)
-      up_value = Cast <to = 1> (up)
-      down_value = Cast <to = 1> (down)
-      spike = Sub (up_value, down_value)
-      spent = Mul (theta_flat, spike)
-      v_next = Sub (v_up, spent)
-      s_next = Add (s, spike)
-    }> (v_init_flat, s_init_flat, current_rows)
-  spikes = Reshape <allowzero = 1> (spike_rows, shape)
-  v_final = Reshape <allowzero = 1> (v_last, sample_shape)
-  s_final = Reshape <allowzero = 1> (s_last, sample_shape)""",
+      down = And (low, may_fall)"""
+        + FIRE_SIGNED
+        + """
+    }> (v_init_flat, s_init_flat, current_rows)"""
+        + spikes_and_states("v", "s"),
     )
 )

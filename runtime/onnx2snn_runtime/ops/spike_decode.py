@@ -16,12 +16,12 @@ from onnx2snn_runtime.opspec import (
     Param,
     Shape,
     as_float32,
+    choice,
     merge_time,
-    samples_axis,
     split_time,
-    text_choice,
-    window_shapes,
+    unknown_rows,
 )
+from onnx2snn_runtime.statements import final_states, flattened_states, text_choice, window_shapes
 
 #: What is kept of the accumulator before the next step's current is added.
 KEEP = {"mean": 1.0, "sum": 1.0, "last": 0.0, "radix": 2.0}
@@ -61,9 +61,8 @@ def infer_shapes(
     shapes: Sequence[Shape], attributes: Mapping[str, AttributeValue]
 ) -> tuple[Shape, ...]:
     """Time is gone from axis 0, unless cumulative."""
-    rows = shapes[0][0] if shapes[0] else None
-    state: Shape = (samples_axis(rows), *shapes[0][1:])
-    return (rows, *shapes[0][1:]) if attributes["cumulative"] else state, state, ()
+    state = unknown_rows(shapes[0])
+    return shapes[0] if attributes["cumulative"] else state, state, ()
 
 
 SPEC = OPS.register("SpikeDecode")(
@@ -95,7 +94,7 @@ SPEC = OPS.register("SpikeDecode")(
             Param("t_final", "scalar", "steps done after it", "int64"),
         ),
         attributes=(
-            Attr("mode", "string", "how time is read", default="mean", choices=tuple(KEEP)),
+            choice("mode", "how time is read", *KEEP),
             Attr("cumulative", "int", "1: give the answer after every step", default=0),
             Attr("delay", "int", "steps at the beginning that do not count, at least 0", default=0),
         ),
@@ -110,9 +109,9 @@ SPEC = OPS.register("SpikeDecode")(
   keep_all = Add (one, mode_is_radix)
   keep = Sub (keep_all, mode_is_last)
   first = Constant <value_ints = [0]> ()
-  current_rows = Reshape <allowzero = 1> (I, window_shape)
-  acc_map = Expand (acc_init, sample_shape)
-  acc_flat = Reshape <allowzero = 1> (acc_map, flat)
+  current_rows = Reshape <allowzero = 1> (I, window_shape)"""
+        + flattened_states("acc")
+        + """
   zero_axis = Constant <value_int = 0> ()
   one_whole = Constant <value_int = 1> ()
   end = Add (t_init, T)
@@ -148,8 +147,9 @@ SPEC = OPS.register("SpikeDecode")(
   wanted_steps = Sub (steps, start)
   wanted_rows = Mul (wanted_steps, samples)
   wanted_shape = Concat <axis = 0> (wanted_rows, tail)
-  Y = Reshape <allowzero = 1> (wanted, wanted_shape)
-  acc_final = Reshape <allowzero = 1> (acc_last, sample_shape)
+  Y = Reshape <allowzero = 1> (wanted, wanted_shape)"""
+        + final_states("acc")
+        + """
   t_final = Identity (end)""",
     )
 )

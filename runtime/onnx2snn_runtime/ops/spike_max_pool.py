@@ -10,17 +10,17 @@ from onnx2snn_runtime.opspec import (
     OPS,
     TIMESTEPS_PARAM,
     Array,
-    Attr,
     AttributeValue,
     OpSpec,
     Param,
     Shape,
     as_float32,
+    choice,
     merge_time,
     split_time,
-    text_choice,
-    window_shapes,
+    unknown_rows,
 )
+from onnx2snn_runtime.statements import final_states, text_choice, window_shapes
 from onnx2snn_runtime.windows import POOL_ATTRIBUTES, pooled_shapes, window_maximum
 
 #: What the code so far is multiplied by before the next step's integers are added.
@@ -67,8 +67,8 @@ def infer_shapes(
     shapes: Sequence[Shape], attributes: Mapping[str, AttributeValue]
 ) -> tuple[Shape, ...]:
     """As ONNX MaxPool with explicit padding; the codes are shaped as one step of spikes."""
-    pooled, one_step = pooled_shapes(shapes[0], attributes)
-    return pooled, (one_step[0], *shapes[0][1:])
+    pooled, _ = pooled_shapes(shapes[0], attributes)
+    return pooled, unknown_rows(shapes[0])
 
 
 SPEC = OPS.register("SpikeMaxPool")(
@@ -98,7 +98,7 @@ SPEC = OPS.register("SpikeMaxPool")(
         ),
         attributes=(
             *POOL_ATTRIBUTES,
-            Attr("code", "string", "how spikes speak", default="count", choices=tuple(KEEP)),
+            choice("code", "how spikes speak", *KEEP),
         ),
         window=window,
         infer_shapes=infer_shapes,
@@ -126,7 +126,7 @@ SPEC = OPS.register("SpikeMaxPool")(
   after = Slice (largest, samples, all_rows, first)
   before = Slice (largest, first, rows, first)
   before_kept = Mul (before, keep)
-  pooled = Sub (after, before_kept)
-  count_final = Reshape <allowzero = 1> (count_last, sample_shape)""",
+  pooled = Sub (after, before_kept)"""
+        + final_states("count"),
     )
 )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import numpy as np
 
 from onnx2snn_runtime.ops.code_encode import spread, spread_text
@@ -11,17 +9,14 @@ from onnx2snn_runtime.opspec import (
     OPS,
     TIMESTEPS_PARAM,
     Array,
-    Attr,
-    AttributeValue,
     OpSpec,
     Param,
-    Shape,
+    choice,
     merge_time,
-    samples_axis,
     split_time,
-    text_choice,
-    window_shapes,
 )
+from onnx2snn_runtime.populations import spikes_and_states, two_states
+from onnx2snn_runtime.statements import flattened_states, text_choice, window_shapes
 
 #: Steps of the search through a table; 16-bit quantizers have the longest.
 HALVES = [2**b for b in range(16, -1, -1)]
@@ -110,15 +105,6 @@ def window(
     return merge_time(spread(s, T, emission)), acc, s
 
 
-def infer_shapes(
-    shapes: Sequence[Shape], attributes: Mapping[str, AttributeValue]
-) -> tuple[Shape, ...]:
-    """Spikes are shaped as the currents, both states as one step of them."""
-    current = shapes[0]
-    state: Shape = (samples_axis(current[0] if current else None), *current[1:])
-    return current, state, state
-
-
 SPEC = OPS.register("StaircaseFire")(
     OpSpec(
         name="StaircaseFire",
@@ -156,30 +142,20 @@ SPEC = OPS.register("StaircaseFire")(
             Param("acc_final", "[N, C, ...]", "accumulator after step T−1", "int64"),
             Param("s_final", "[N, C, ...]", "tracer after step T−1", "int64"),
         ),
-        attributes=(
-            Attr(
-                "emission",
-                "string",
-                "how the integer is spoken",
-                default="unary",
-                choices=("unary", "averaged", "radix"),
-            ),
-        ),
+        attributes=(choice("emission", "how the integer is spoken", "unary", "averaged", "radix"),),
         is_population=True,
         needs_whole_window=lambda attributes: attributes["emission"] != "unary",
         window=window,
-        infer_shapes=infer_shapes,
+        infer_shapes=two_states,
         body=text_choice("emission", "unary")
         + text_choice("emission", "radix")
         + window_shapes("I")
-        + f"""
+        + """
   shape = Shape (I)
   integers = Cast <to = 7> (I)
-  current_rows = Reshape <allowzero = 1> (integers, window_shape)
-  acc_map = Expand (acc_init, sample_shape)
-  acc_flat = Reshape <allowzero = 1> (acc_map, flat)
-  s_map = Expand (s_init, sample_shape)
-  s_flat = Reshape <allowzero = 1> (s_map, flat)
+  current_rows = Reshape <allowzero = 1> (integers, window_shape)"""
+        + flattened_states("acc", "s")
+        + f"""
   zero = Constant <value_ints = [0]> ()
   zero_scalar = Constant <value_int = 0> ()
   one_scalar = Constant <value_int = 1> ()
@@ -256,9 +232,7 @@ SPEC = OPS.register("StaircaseFire")(
       s_after = Add (level_found, s_min)
 {spread_text("s_after")}
       spikes_after = Identity (code_rows)
-    }}>
-  spikes = Reshape <allowzero = 1> (spike_rows, shape)
-  acc_final = Reshape <allowzero = 1> (acc_last, sample_shape)
-  s_final = Reshape <allowzero = 1> (s_last, sample_shape)""",
+    }}>"""
+        + spikes_and_states("acc", "s"),
     )
 )

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import numpy as np
 
 from onnx2snn_runtime.opspec import (
     OPS,
     TIMESTEPS_PARAM,
     Array,
-    Attr,
-    AttributeValue,
     OpSpec,
     Param,
-    Shape,
+    choice,
     merge_time,
-    samples_axis,
     split_time,
-    text_choice,
-    window_shapes,
 )
+from onnx2snn_runtime.populations import one_state
+from onnx2snn_runtime.statements import final_states, flattened_states, text_choice, window_shapes
 
 
 def step(code: Array, spike: Array, table: Array, lowest: int) -> tuple[Array, Array]:
@@ -53,14 +48,6 @@ def window(
     return merge_time(currents), spoken
 
 
-def infer_shapes(
-    shapes: Sequence[Shape], attributes: Mapping[str, AttributeValue]
-) -> tuple[Shape, ...]:
-    """Currents are shaped as the spikes, the code as one step of them."""
-    spikes = shapes[0]
-    return spikes, (samples_axis(spikes[0] if spikes else None), *spikes[1:])
-
-
 SPEC = OPS.register("TableSynapse")(
     OpSpec(
         name="TableSynapse",
@@ -84,26 +71,18 @@ SPEC = OPS.register("TableSynapse")(
             Param("I", "[T·N, ...]", "currents", "int64"),
             Param("code_final", "[N, ...]", "code after step T−1", "int64"),
         ),
-        attributes=(
-            Attr(
-                "code",
-                "string",
-                "how spikes make a code",
-                default="count",
-                choices=("count", "radix"),
-            ),
-        ),
+        attributes=(choice("code", "how spikes make a code", "count", "radix"),),
         needs_whole_window=lambda attributes: attributes["code"] == "radix",
         window=window,
-        infer_shapes=infer_shapes,
+        infer_shapes=one_state,
         body=text_choice("code", "radix")
         + window_shapes("spikes")
         + """
   shape = Shape (spikes)
   integers = Cast <to = 7> (spikes)
-  spike_rows = Reshape <allowzero = 1> (integers, window_shape)
-  code_map = Expand (code_init, sample_shape)
-  code_flat = Reshape <allowzero = 1> (code_map, flat)
+  spike_rows = Reshape <allowzero = 1> (integers, window_shape)"""
+        + flattened_states("code")
+        + """
   is_radix = Cast <to = 7> (code_is_radix)
   is_count = Sub (axis, is_radix)
   keep = Add (axis, is_radix)
@@ -126,7 +105,7 @@ SPEC = OPS.register("TableSynapse")(
       change = Sub (value_then, value_from)
       current = Mul (change, heard)
     }> (code_flat, spike_rows, speaks)
-  I = Reshape <allowzero = 1> (current_rows, shape)
-  code_final = Reshape <allowzero = 1> (code_last, sample_shape)""",
+  I = Reshape <allowzero = 1> (current_rows, shape)"""
+        + final_states("code"),
     )
 )
