@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 
 from onnx2snn.calibration.walker import Array
 
@@ -52,7 +53,9 @@ def _doubled(values: Array) -> Array:
     return np.stack([values, copies], axis=1).reshape(-1, *values.shape[1:])
 
 
-def _changed(values: Array, mirrored: Array, shifts: Array) -> Array:
+def _changed(
+    values: Array, mirrored: npt.NDArray[np.bool_], shifts: npt.NDArray[np.float64]
+) -> Array:
     height, width = values.shape[2:]
     changed = np.empty_like(values)
     for at, (image, mirror, (down, right)) in enumerate(zip(values, mirrored, shifts, strict=True)):
