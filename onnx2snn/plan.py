@@ -82,6 +82,8 @@ class ConversionConfig:
         bias: a bias method.
         weights: a weight method.
         tuning: a tuning method: all layers together, after they were calibrated one by one.
+        augment: of image inputs, for weights and tuning: "none" or "flip-crop" (mirrored copies,
+            small shifts).
         encoding: how the input enters time: "direct", "rate", "isi", "poisson" or "ice".
         weight_bits: bits of the weights of the spiking network; 0 for float32.
         readout: how answers leave time: "mean", "count" or "delayed".
@@ -108,6 +110,7 @@ class ConversionConfig:
     bias: str = "none"
     weights: str = "none"
     tuning: str = "none"
+    augment: str = "none"
     encoding: str = "direct"
     weight_bits: int = 0
     readout: str = "mean"

@@ -2,9 +2,10 @@
 
 The loss compares the results, and the activations of every population::
 
-    L = Σ_results mean (y − y*)² / var y*   +   mean_populations mean (a − a*)² / mean a*²
+    L = Σ_results mean (y − y*)² / var y*   +   4·mean_populations mean (a − a*)² / mean a*²
 
-Stars are the source's. Its gradients come from one ONNX graph, forward and backward.
+Stars are the source's. Populations weigh more than results, which few samples soon fit by heart.
+Its gradients come from one ONNX graph, forward and backward.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from onnx2snn.calibration.counts import Array, CountNetwork
 from onnx2snn.calibration.gradients.backward import Backward, NoGradientError
 from onnx2snn.calibration.runnable import Runnable
 
+#: How much populations weigh against results.
+POPULATIONS = 4
 #: Put before a tensor's name: the source's value.
 WANTED = "wanted/"
 
@@ -91,6 +94,6 @@ def _units(
         units[name] = second / size - (first / size) ** 2
     targets = [segment.target for segment in network.populations]
     for name in targets:
-        units[name] = len(targets) * sums[name][2] / sums[name][0]
+        units[name] = len(targets) * sums[name][2] / sums[name][0] / POPULATIONS
     least = np.finfo(np.float32).tiny
     return {name: float(unit) for name, unit in units.items() if unit > least}

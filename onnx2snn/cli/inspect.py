@@ -12,13 +12,14 @@ from onnx2snn.cli.main import DONE, FAILED
 from onnx2snn.cli.options import FILE, json_option
 from onnx2snn.cli.output import diagnostics_json, print_diagnostics, print_json, print_table, say
 from onnx2snn.plan import ActivationSite
+from onnx2snn.steps.settings import CHOICES
 
 
 @click.command("inspect")
 @click.argument("model", type=FILE)
 @click.option(
     "--avgpool",
-    type=click.Choice(api.CHOICES["avgpool"]),
+    type=click.Choice(CHOICES["avgpool"]),
     default="spiking",
     show_default=True,
     help="As for convert.",

@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 
 import click
 
-from onnx2snn import api
 from onnx2snn.cli.options import Whole
 from onnx2snn.emit.encoding import ENCODINGS
 from onnx2snn.emit.readout import READOUTS
 from onnx2snn.emit.weight_bits import LEAST_WEIGHT_BITS, MOST_WEIGHT_BITS
 from onnx2snn.methods import BIASES, POTENTIALS, RECIPES, THRESHOLDS, TUNINGS, WEIGHTS
 from onnx2snn.plan import ConversionConfig
+from onnx2snn.steps.settings import CHOICES
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -33,7 +33,7 @@ def stage_options(function: F) -> F:
         ),
         _stage(
             "arithmetic",
-            click.Choice(api.CHOICES["arithmetic"]),
+            click.Choice(CHOICES["arithmetic"]),
             "For exact recipes: whose integers are meant.",
         ),
         click.option(
@@ -48,7 +48,7 @@ def stage_options(function: F) -> F:
             click.Choice(["auto", *THRESHOLDS.names()]),
             "How thresholds are chosen.",
         ),
-        _stage("granularity", click.Choice(api.CHOICES["granularity"]), "One threshold for each."),
+        _stage("granularity", click.Choice(CHOICES["granularity"]), "One threshold for each."),
         _stage(
             "percentile",
             click.FloatRange(0, 100, min_open=True),
@@ -58,7 +58,12 @@ def stage_options(function: F) -> F:
         _stage("bias", click.Choice(BIASES.names()), "How biases are corrected."),
         _stage("weights", click.Choice(WEIGHTS.names()), "How weights are corrected."),
         _stage("tuning", click.Choice(TUNINGS.names()), "How all layers are tuned together."),
-        _stage("neuron", click.Choice(api.CHOICES["neuron"]), "Neuron model of activations."),
+        _stage(
+            "augment",
+            click.Choice(CHOICES["augment"]),
+            "Calibrate on mirrored and shifted images too.",
+        ),
+        _stage("neuron", click.Choice(CHOICES["neuron"]), "Neuron model of activations."),
         click.option(
             "--leak",
             type=click.FloatRange(0, 1, min_open=True, max_open=True),
@@ -66,10 +71,10 @@ def stage_options(function: F) -> F:
             help="Of --neuron lif: share of the potential that is lost in every step.",
         ),
         _stage("encoding", click.Choice(ENCODINGS.names()), "How the input enters time."),
-        _stage("reset", click.Choice(api.CHOICES["reset"]), "What a spike does to the potential."),
+        _stage("reset", click.Choice(CHOICES["reset"]), "What a spike does to the potential."),
         _stage(
             "avgpool",
-            click.Choice(api.CHOICES["avgpool"]),
+            click.Choice(CHOICES["avgpool"]),
             "Average pools with neurons of their own, or kept as synapses.",
         ),
         _stage("readout", click.Choice(READOUTS.names()), "How answers leave time."),

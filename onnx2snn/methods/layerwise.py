@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from onnx2snn.calibration.augmentation import NO_AUGMENTATION, with_mirrored
 from onnx2snn.calibration.dataset import Dataset
 from onnx2snn.calibration.pools import pool_train
 from onnx2snn.calibration.populations import AVERAGED, SIMULATIONS, averaged_integrate_fire
@@ -91,7 +92,8 @@ def calibrate_layers(
     """
     steps = _steps(config)
     inputs = read_inputs(dataset)
-    inputs = _within_budget(segments, inputs, steps, diagnostics)
+    augmented = with_mirrored(inputs) if config.augment != NO_AUGMENTATION else inputs
+    inputs = _within_budget(segments, augmented, steps, diagnostics)
     by_site = {n.site: n for n in neurons}
     walk = Walk(segments, inputs, config.timesteps, steps, encoders)
     walk.corrections.update({c.layer: Corrected(c.weight, c.bias) for c in corrections})
@@ -183,6 +185,8 @@ def _stages(work: Work, config: ConversionConfig) -> Work:
     for refine in stages:
         if refine is not None:
             work = refine(work, config)
+    if config.augment != NO_AUGMENTATION:
+        work = work.changed("augment", config.augment)
     return work
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from onnx2snn_runtime import carry, instrument, settling
 from onnx2snn_runtime.backend import BACKENDS, BackendOptions, Executable
+from onnx2snn_runtime.backends.native import has_kernels
 from onnx2snn_runtime.counts import Counts
 from onnx2snn_runtime.errors import BackendError, DataError, TimestepsError
 from onnx2snn_runtime.gather import gather_observation, gather_trace, last_values
@@ -83,6 +84,11 @@ class SpikingSession:
         counts: bool = True,
     ) -> None:
         self._model, self._file = open_spiking(model)
+        graph = self._model.graph
+        # Asked for in every run, and a protobuf message is slow to search.
+        self._inputs = tuple(tensor_info(i) for i in graph.input if i.name != TIMESTEPS)
+        self._outputs = tuple(tensor_info(o) for o in graph.output)
+        self._timesteps = file_timesteps(self._model)
         name = DEFAULT_BACKEND if backend == "auto" else backend
         load, options = BACKENDS.get(name), BackendOptions(tuple(providers), threads)
         self._threads = threads or os.cpu_count() or 1
@@ -91,19 +97,22 @@ class SpikingSession:
         self._obstacle = carry.obstacle(self._model)
         self._states = [] if self._obstacle else carry.states(self._model)
         self._variants = Variants(self._model, load, options, self._states)
-        self._counts = Counts.of(self._model, load, options) if counts and name != ORACLE else None
+        self._counts = None
+        if counts and name != ORACLE:
+            kernels = name == DEFAULT_BACKEND and has_kernels(options)
+            self._counts = Counts.of(self._model, load, options, kernels=kernels)
         if self._counts is None:
             self._variants.plain()
 
     @property
     def inputs(self) -> tuple[TensorInfo, ...]:
         """The graph's inputs, without ``timesteps``."""
-        return tuple(tensor_info(i) for i in self._model.graph.input if i.name != TIMESTEPS)
+        return self._inputs
 
     @property
     def outputs(self) -> tuple[TensorInfo, ...]:
         """The graph's outputs."""
-        return tuple(tensor_info(o) for o in self._model.graph.output)
+        return self._outputs
 
     @property
     def populations(self) -> tuple[str, ...]:
@@ -113,7 +122,7 @@ class SpikingSession:
     @property
     def timesteps(self) -> int:
         """The T for which the file was made."""
-        return file_timesteps(self._model)
+        return self._timesteps
 
     @property
     def timesteps_fixed(self) -> bool:

@@ -14,8 +14,10 @@ import pytest
 
 import onnx2snn
 import onnx2snn_runtime
-from onnx2snn import api, errors
+from onnx2snn import errors
 from onnx2snn.methods import POTENTIALS, THRESHOLDS
+from onnx2snn.steps import survey
+from onnx2snn.steps.settings import CHOICES
 
 PACKAGES = {
     onnx2snn: [
@@ -237,7 +239,7 @@ def test_unknown_methods(path, options):
 
 
 def test_options_are_checked_before_the_work(monkeypatch, path):
-    monkeypatch.setattr(api, "canonicalise", lambda *_: pytest.fail("worked first"))
+    monkeypatch.setattr(survey, "canonicalise", lambda *_: pytest.fail("worked first"))
     with pytest.raises(errors.ConfigError):
         onnx2snn.convert(path, 0)
 
@@ -249,6 +251,6 @@ def test_annotations_can_be_resolved():
 
 @pytest.mark.parametrize("option", ["threshold", "v_init", "granularity", "reset", "avgpool"])
 def test_documentation_names_every_choice(option):
-    choices = {"threshold": THRESHOLDS.names(), "v_init": POTENTIALS.names(), **api.CHOICES}[option]
+    choices = {"threshold": THRESHOLDS.names(), "v_init": POTENTIALS.names(), **CHOICES}[option]
     for choice in choices:
         assert f'"{choice}"' in onnx2snn.convert.__doc__

@@ -20,8 +20,12 @@ from onnx2snn.plan import ConversionConfig
 
 #: λ, in units of the mean diagonal.
 RIDGES = (0.01, 0.03, 0.1, 0.3, 1.0)
-#: One of so many samples is held out.
+#: One of so many pairs of samples is held out.
 HELD = 4
+#: Neighbours are held out together: they may be an image and its mirrored copy.
+TOGETHER = 2
+#: Solutions to compare strengths may be rough.
+ROUGH = 2
 
 
 def correct(view: View, work: Work | None, config: ConversionConfig) -> Mapping[str, Corrected]:
@@ -31,14 +35,14 @@ def correct(view: View, work: Work | None, config: ConversionConfig) -> Mapping[
 
 def chosen(problem: Regression, wanted: Array, given: Array, floor: np.float32 | None) -> Array:
     """The correction of the best strength; zero where none is better than none."""
-    held = problem.places[0] % HELD == HELD - 1
+    held = problem.places[0] // TOGETHER % HELD == HELD - 1
     if not held.any() or held.all():
         return fit(problem, wanted, given, floor)
     start = missing(wanted[held], given[held], floor)
     least, best = float(np.square(start, dtype=np.float64).sum()), None
     part = problem.of_rows(~held)
     for ridge in RIDGES:
-        correction = fit(part.with_ridge(ridge), wanted[~held], given[~held], floor)
+        correction = fit(part.with_ridge(ridge), wanted[~held], given[~held], floor, ROUGH)
         effect = problem.effect(correction, held)
         left = missing(wanted[held], given[held] + effect, floor)
         error = float(np.square(left, dtype=np.float64).sum())

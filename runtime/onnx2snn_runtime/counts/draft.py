@@ -44,28 +44,43 @@ class Draft:
         model: the spiking model.
         timesteps: T.
         radix: whether its spikes are digits, of which a sum has weights 2^(T−1) … 1; else all 1.
+        kernels: whether compiled kernels may compute it.
 
     Attributes:
         nodes: the nodes written so far.
+        exact: whether its neurons need every digit of their accumulators.
         timed: tensors of the model that have a row for every step; here they hold sums.
         sizes: bounds of the magnitude of sums that are known to be whole numbers.
         binary: tensors whose rows are 0 or 1.
+        natural: other tensors whose sums are known not to be negative.
         wide: tensors that are float64 here.
         ranks: of the model's tensors, as far as it declares them.
+        shapes: of one sample, where all its lengths are declared.
     """
 
-    def __init__(self, model: onnx.ModelProto, timesteps: int, *, radix: bool) -> None:
+    def __init__(
+        self, model: onnx.ModelProto, timesteps: int, *, radix: bool, kernels: bool
+    ) -> None:
         self.timesteps = timesteps
         self.radix = radix
+        self.kernels = kernels
+        self.exact = any(n.op_type == "StaircaseFire" for n in model.graph.node)
         self.nodes: list[onnx.NodeProto] = []
         self.timed: set[str] = set()
         self.sizes: dict[str, int] = {}
         self.binary: set[str] = set()
+        self.natural: set[str] = set()
         self.wide: set[str] = set()
-        self.ranks = {
-            v.name: len(v.type.tensor_type.shape.dim)
+        declared = {
+            v.name: v.type.tensor_type.shape.dim
             for v in model.graph.value_info
             if v.type.tensor_type.HasField("shape")
+        }
+        self.ranks = {name: len(lengths) for name, lengths in declared.items()}
+        self.shapes = {
+            name: tuple(d.dim_value for d in lengths[1:])
+            for name, lengths in declared.items()
+            if all(d.HasField("dim_value") for d in lengths[1:])
         }
         overridable = {i.name for i in model.graph.input} - {TIMESTEPS}
         self._values = {
@@ -141,6 +156,10 @@ class Draft:
         """
         value, total = self.known(name, node), f"{node.output[0]}.window.{name}"
         return self.constant(value * value.dtype.type(self.weight), total, value.dtype)
+
+    def is_natural(self, name: str) -> bool:
+        """Whether a tensor's sums are known not to be negative."""
+        return name in self.binary or name in self.natural
 
     def widened(self, name: str) -> str:
         """A tensor as float64."""

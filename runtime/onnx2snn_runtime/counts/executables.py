@@ -24,22 +24,33 @@ class Counts:
         model: a spiking model that has one, see :meth:`of`.
         backend: loads them.
         options: of the backend.
+        kernels: whether the backend has the compiled kernels.
     """
 
-    def __init__(self, model: onnx.ModelProto, backend: Backend, options: BackendOptions) -> None:
+    def __init__(
+        self, model: onnx.ModelProto, backend: Backend, options: BackendOptions, *, kernels: bool
+    ) -> None:
         self._model = model
         self._backend = backend
         self._options = options
+        self._kernels = kernels
         self._loaded: OrderedDict[tuple[int, bool], Executable] = OrderedDict()
 
     @classmethod
-    def of(cls, model: onnx.ModelProto, backend: Backend, options: BackendOptions) -> Counts | None:
+    def of(
+        cls,
+        model: onnx.ModelProto,
+        backend: Backend,
+        options: BackendOptions,
+        *,
+        kernels: bool = False,
+    ) -> Counts | None:
         """The counting form of a model, loaded for its own T; None where it has none.
 
         Raises:
             BackendError: the backend cannot execute it.
         """
-        counts = cls(model, backend, options)
+        counts = cls(model, backend, options, kernels=kernels)
         try:
             counts.plain(file_timesteps(model))
         except NotCountableError as reason:
@@ -58,7 +69,7 @@ class Counts:
     def _get(self, timesteps: int, *, rates: bool) -> Executable:
         key = (timesteps, rates)
         if key not in self._loaded:
-            model = rewrite(self._model, timesteps, rates=rates)
+            model = rewrite(self._model, timesteps, rates=rates, kernels=self._kernels)
             self._loaded[key] = self._backend(model, self._options)
             if len(self._loaded) > KEPT:
                 self._loaded.popitem(last=False)

@@ -7,6 +7,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from onnx2snn_runtime.counts.draft import Draft, NotCountableError, names_read
+from onnx2snn_runtime.counts.kernels import COUNT_DOMAIN
 from onnx2snn_runtime.counts.rates import add_rates
 from onnx2snn_runtime.counts.rule import RULES
 from onnx2snn_runtime.counts.train import add_train
@@ -17,13 +18,16 @@ from onnx2snn_runtime.time_axis import READOUT, TIMESTEPS, attributes_of, spikin
 CODES = ("emission", "mode", "code")
 
 
-def rewrite(model: onnx.ModelProto, timesteps: int, *, rates: bool) -> onnx.ModelProto:
+def rewrite(
+    model: onnx.ModelProto, timesteps: int, *, rates: bool, kernels: bool = False
+) -> onnx.ModelProto:
     """The model's counting form for windows of T steps.
 
     Args:
         model: a spiking model.
         timesteps: T.
         rates: give also the spikes per neuron of every population.
+        kernels: write ops that only the compiled kernels know, where they save time.
 
     Returns:
         A model with the same inputs, but ``timesteps``, and the same outputs.
@@ -32,7 +36,7 @@ def rewrite(model: onnx.ModelProto, timesteps: int, *, rates: bool) -> onnx.Mode
         NotCountableError: a node or a use of a state stands in the way.
     """
     _check_model(model)
-    draft = Draft(model, timesteps, radix=_is_radix(model))
+    draft = Draft(model, timesteps, radix=_is_radix(model), kernels=kernels)
     for node in model.graph.node:
         _rewrite_node(draft, node)
     for output in model.graph.output:
@@ -77,8 +81,19 @@ def _is_radix(model: onnx.ModelProto) -> bool:
     )
 
 
+def _wanted(nodes: list[onnx.NodeProto], outputs: set[str]) -> list[onnx.NodeProto]:
+    """The nodes without those that nobody reads any longer."""
+    read, kept = set(outputs), []
+    for node in reversed(nodes):
+        if not read.isdisjoint(node.output):
+            kept.append(node)
+            read |= names_read(node)
+    return kept[::-1]
+
+
 def _assemble(draft: Draft, model: onnx.ModelProto, rate_names: list[str]) -> onnx.ModelProto:
     nodes, added, ops = draft.graph_parts()
+    nodes = _wanted(nodes, {*(o.name for o in model.graph.output), *rate_names})
     used = {name for node in nodes for name in names_read(node)}
     counted = onnx.ModelProto()
     counted.CopyFrom(model)
@@ -95,6 +110,8 @@ def _assemble(draft: Draft, model: onnx.ModelProto, rate_names: list[str]) -> on
         helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in rate_names
     )
     opset = next(o.version for o in model.opset_import if o.domain == "")
+    if any(node.domain == COUNT_DOMAIN for node in nodes):
+        counted.opset_import.append(helper.make_opsetid(COUNT_DOMAIN, 1))
     others = [f for f in counted.functions if f.domain != DOMAIN]
     del counted.functions[:]
     counted.functions.extend([*others, *functions_for(sorted(ops), opset)])

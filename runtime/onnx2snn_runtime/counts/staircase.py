@@ -1,4 +1,4 @@
-"""Straight staircases: tables that a quotient, rounded down, gives exactly."""
+"""Straight staircases: tables whose levels a quotient gives, exactly or at most one too high."""
 
 from __future__ import annotations
 
@@ -31,6 +31,52 @@ class Straight:
     width: Array
     least: Array
     most: Array
+
+
+@dataclass(frozen=True)
+class Line:
+    """⌊(acc − start) · slope⌋, cut to [least, most]: the level of the accumulator, or one above.
+
+    Attributes, by channel, [C]:
+        start: the accumulator where level 0 begins.
+        slope: levels in one accumulator.
+        least: levels that every accumulator of the channel reaches.
+        most: those that some accumulator reaches.
+    """
+
+    start: Array
+    slope: Array
+    least: Array
+    most: Array
+
+
+def find_line(tau: Array, largest: int, kind: type, *, above: int) -> Line | None:
+    """A line along a table, if there is one; proven as straight staircases are.
+
+    Args:
+        tau: int64 [C, K], ascending.
+        largest: bound of the size of the accumulators, whole numbers that ``kind`` must hold.
+        kind: numpy.float32 or numpy.float64, to compute in.
+        above: 0, or 1 if it may give one level too many.
+    """
+    if not tau.shape[1]:
+        return None
+    reached = [(tau <= bound).sum(axis=1) for bound in (-largest, largest)]
+    level = np.arange(1, tau.shape[1] + 1, dtype=np.float64)
+    inside = (level > reached[0][:, None]) & (level <= reached[1][:, None])
+    places = np.where(inside, tau, 0).astype(np.float64)
+    width = _width(places, inside, level)
+    low, high = _gap(places, inside, level, width)
+    middle: Array = (low - above * width + high) / 2
+    start: Array = middle.astype(kind)
+    slope: Array = (1 / width).astype(kind)
+
+    def levels(acc: Array) -> Array:
+        beyond: Array = acc.astype(kind) - start[:, None]
+        return np.asarray(np.floor(beyond * slope[:, None]))
+
+    close = (levels(places) >= level) & (levels(places - 1) < level + above)
+    return Line(start, slope, *reached) if np.all(close | ~inside) else None
 
 
 def straighten(

@@ -39,8 +39,8 @@ VISIBLE OrtStatus* RegisterCustomOps(OrtSessionOptions* options, const OrtApiBas
   static const Api its_api(raw);
   the_api = &its_api;
   try {
-    static OrtCustomOpDomain* const domains[] = {make_domain(kDomain),
-                                                 make_domain(kPackedDomain)};
+    static OrtCustomOpDomain* const domains[] = {
+        make_domain(kDomain), make_domain(kPackedDomain), make_domain(kCountDomain)};
     for (OrtCustomOpDomain* domain : domains) {
       if (OrtStatus* status = its_api.add_domain(options, domain)) return status;
     }

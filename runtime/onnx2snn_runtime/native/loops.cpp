@@ -3,7 +3,7 @@
 #include <atomic>
 #include <cstring>
 
-// packed.inc and loops.inc are included for each instruction set with TARGET as their functions'
+// packed.inc, counts.inc and loops.inc are included for each instruction set with TARGET as their functions'
 // attribute. They may use no function of another file: that one would be compiled for the oldest
 // processor only. Integer products have instructions that the compiler does not find by itself;
 // processors that have them share the loops of the set below.
@@ -14,6 +14,8 @@
 #define BYTES 16
 namespace onnx2snn::portable {
 #include "packed.inc"
+//
+#include "counts.inc"
 //
 #include "loops.inc"
 const Loops all = table("portable", multiply_portable);
@@ -28,6 +30,8 @@ const Loops all = table("portable", multiply_portable);
 namespace onnx2snn::avx2 {
 #include "packed.inc"
 //
+#include "counts.inc"
+//
 #include "loops.inc"
 const Loops all = table("avx2", multiply_avx2);
 }  // namespace onnx2snn::avx2
@@ -38,6 +42,8 @@ const Loops all = table("avx2", multiply_avx2);
 #define BYTES 64
 namespace onnx2snn::avx512 {
 #include "packed.inc"
+//
+#include "counts.inc"
 //
 #include "loops.inc"
 const Loops all = table("avx512", multiply_avx512);

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "counts.h"
 #include "packed.h"
 
 namespace onnx2snn {
@@ -68,6 +69,7 @@ struct Loops {
   void (*add_kept)(size_t count, const float* spikes, float* counts, float keep);
   void (*take_before)(size_t count, float* largest, float* before, float keep);
 
+  CountLoops counts;
   PackedLoops packed;
 };
 

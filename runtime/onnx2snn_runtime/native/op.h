@@ -80,6 +80,7 @@ class Kernel {
 // The ops of the files, and those that the runtime puts in their place when it loads one.
 constexpr char kDomain[] = "org.onnx2snn";
 constexpr char kPackedDomain[] = "org.onnx2snn.packed";
+constexpr char kCountDomain[] = "org.onnx2snn.counts";
 
 // How many of an op's inputs and outputs, counted from the first, a node must have.
 struct Required {

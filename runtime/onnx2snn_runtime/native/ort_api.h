@@ -56,7 +56,7 @@ namespace onnx2snn {
 constexpr uint32_t kApiVersion = 17;
 
 // Values of onnxruntime's enumerations.
-enum Type { kAnyType = 0, kFloat = 1, kUint8 = 2, kInt8 = 3, kInt32 = 6, kInt64 = 7 };
+enum Type { kAnyType = 0, kFloat = 1, kUint8 = 2, kInt8 = 3, kInt32 = 6, kInt64 = 7, kDouble = 11 };
 constexpr int kRequired = 0;
 constexpr int kOptional = 1;
 constexpr int kDefaultMemory = 0;

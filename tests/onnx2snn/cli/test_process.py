@@ -97,9 +97,9 @@ main()
 @pytest.mark.parametrize(
     ("verb", "module", "function"),
     [
-        ("convert", "onnx2snn.api", "collect_statistics"),
+        ("convert", "onnx2snn.steps.data", "collect_statistics"),
         ("evaluate", "onnx2snn_runtime.session", "SpikingSession.observe"),
-        ("inspect", "onnx2snn.api", "find_sites"),
+        ("inspect", "onnx2snn.steps.survey", "find_sites"),
     ],
 )
 def test_interrupted(verb, module, function, files, folder):

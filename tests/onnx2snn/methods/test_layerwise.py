@@ -250,6 +250,25 @@ def test_stages_tell_what_they_set(case):
     }
 
 
+def test_mirrored_copies_are_samples_too(case):
+    """Augmented images are what twice the data would be."""
+    options = {"neuron": "asg", "threshold": "mmse", "weights": "calibrate-ls"}
+    start = case.start(config(**options))
+    x = case.images["x"]
+    both = np.stack([x, x[..., ::-1]], axis=1).reshape(-1, *x.shape[1:])
+    data = open_dataset({"x": both}, tuple(case.dataset.infos.values()))
+    found = calibrate_layers(
+        case.segments, start, case.dataset, config(**options, augment="flip-crop"), []
+    )
+    doubled = calibrate_layers(case.segments, start, data, config(**options), [])
+    for one, two in zip(found.corrections, doubled.corrections, strict=True):
+        np.testing.assert_array_equal(one.weight, two.weight)
+    assert {n.provenance["augment"] for n in found.neurons if n.threshold is not None} == {
+        "flip-crop"
+    }
+    assert not any("augment" in n.provenance for n in doubled.neurons)
+
+
 def test_progress_names_layers_and_errors(case):
     told = []
     found, _ = case.calibrate(config(bias="calibrate"), lambda *a: told.append(a))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onnx2snn_runtime.counts.draft import EXACT_FLOAT
-from onnx2snn_runtime.counts.staircase import straighten
+from onnx2snn_runtime.counts.staircase import find_line, straighten
 
 KINDS = (np.float32, np.float64)
 LARGEST = 400
@@ -92,3 +92,30 @@ def test_the_first_exact_type_is_taken():
         found = straighten(tau, 10**6, *KINDS)
         assert found is not None
         assert found.width.dtype == found.start.dtype == kind
+
+
+def close_levels(line, acc):
+    place = (acc.astype(line.start.dtype) - line.start[:, None]) * line.slope[:, None]
+    return np.floor(np.clip(place, line.least[:, None], line.most[:, None]))
+
+
+@given(rng=TABLES, kind=st.sampled_from(KINDS), above=st.sampled_from([0, 1]))
+def test_lines_are_as_close_as_they_say(rng, kind, above):
+    tau = np.sort(rng.integers(-500, 500, (rng.integers(1, 4), rng.integers(1, 9))), axis=1)
+    line = find_line(tau, LARGEST, kind, above=above)
+    if line is not None:
+        over = close_levels(line, EVERY) - counted(tau, EVERY)
+        assert over.min() >= 0
+        assert over.max() <= above
+    if above == 0 and straighten(tau, LARGEST, np.float64) is None:
+        assert line is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_crooked_table_has_a_line_near_it(kind):
+    tau = np.array([[0, 10, 20, 30, 40, 50, 60, 75, 80, 90]])
+    assert find_line(tau, LARGEST, kind, above=0) is None
+    assert find_line(tau, LARGEST, kind, above=1) is not None
+    bent = np.array([[0, 10, 20, 30, 40, 140, 240, 340]])
+    assert find_line(bent, LARGEST, kind, above=1) is None
+    assert find_line(np.zeros((3, 0), np.int64), LARGEST, kind, above=1) is None

@@ -14,7 +14,8 @@ from pathlib import Path
 from onnx2snn_runtime.native.compile import compile_library, find_compiler
 
 FLAGS = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined")
-TESTS = [Path(__file__).with_name(name) for name in ("test_kernels.py", "test_packed.py")]
+NAMES = ("test_counts.py", "test_kernels.py", "test_packed.py")
+TESTS = [Path(__file__).with_name(name) for name in NAMES]
 
 
 def library_of(compiler, name):

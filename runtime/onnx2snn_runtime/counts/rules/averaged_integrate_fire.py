@@ -16,7 +16,8 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
-from onnx2snn_runtime.counts.draft import Array, Draft
+from onnx2snn_runtime.counts.draft import EXACT_FLOAT, Array, Draft
+from onnx2snn_runtime.counts.kernels import COUNT_DOMAIN, by_channel, gather_sums, rows
 from onnx2snn_runtime.counts.rule import RULES
 
 #: Stands for sums that are not positive, so that the step of the first spike is beyond any window.
@@ -30,7 +31,11 @@ def fire(draft: Draft, node: onnx.NodeProto) -> None:
     theta, v_init = draft.known(theta_name, node), draft.known(v_name, node)
     if draft.radix or current in draft.wide:
         raise draft.refusal(node, "its current is no sum in float32")
-    output, early, late = node.output[0], np.any(v_init >= theta), np.any(v_init < 0)
+    output, early, late = node.output[0], bool(np.any(v_init >= theta)), bool(np.any(v_init < 0))
+    draft.sizes[output] = draft.timesteps
+    draft.binary.add(output)
+    if draft.kernels and _fired_by_kernel(draft, node, theta, v_init, anywhere=early or late):
+        return
     count = current
     if np.any(v_init):
         count = draft.add("Add", [count, v_name], f"{output}.charged")
@@ -43,15 +48,43 @@ def fire(draft: Draft, node: onnx.NodeProto) -> None:
     whole = draft.add("Floor", [clipped], f"{output}.whole" if late else output)
     if late:
         _unless_too_late(draft, whole, current, theta, v_init, output)
-    draft.sizes[output] = draft.timesteps
-    draft.binary.add(output)
+
+
+def _fired_by_kernel(
+    draft: Draft, node: onnx.NodeProto, theta: Array, v_init: Array, *, anywhere: bool
+) -> bool:
+    """One pass over the current, if the constants have one value for each channel."""
+    current, output, rank = node.input[0], node.output[0], draft.ranks.get(node.output[0])
+    start, threshold = (by_channel(value, rank) for value in (v_init, theta))
+    fits = rank is not None and rank >= 2 and draft.timesteps + 1 < EXACT_FLOAT
+    if start is None or threshold is None or not fits:
+        return False
+    divides = _divides(theta)
+    divisor = threshold if divides else 1 / threshold.astype(np.float64)
+    sums = gather_sums(draft, current, rank)
+    neurons = draft.constant(rows((start, threshold, divisor)), f"{output}.neurons")
+    factors = sums.constant(draft, output, np.float32)
+    draft.add(
+        "CountAveraged",
+        [sums.tensors[0], factors, neurons, *sums.tensors[1:]],
+        output,
+        domain=COUNT_DOMAIN,
+        timesteps=draft.timesteps,
+        divides=int(divides),
+        anywhere=int(anywhere),
+    )
+    return True
+
+
+def _divides(theta: Array) -> bool:
+    """Whether the product with 1/theta would lose what the quotient of whole numbers keeps."""
+    mantissas, _ = np.frexp(theta)
+    return np.array_equal(theta, np.rint(theta)) and not np.all(mantissas == 0.5)
 
 
 def _quotient(draft: Draft, charged: str, theta: Array, name: str, output: str) -> str:
     """The product with 1/theta where nothing is lost: it is folded into the weights in front."""
-    mantissas, _ = np.frexp(theta)
-    whole = np.array_equal(theta, np.rint(theta)) and not np.all(mantissas == 0.5)
-    if whole:
+    if _divides(theta):
         return draft.add("Div", [charged, name], f"{output}.ratio")
     inverse = draft.constant(1 / theta.astype(np.float64), f"{output}.inverse")
     return draft.add("Mul", [charged, inverse], f"{output}.ratio")

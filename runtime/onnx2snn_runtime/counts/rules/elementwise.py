@@ -72,6 +72,8 @@ def _inherit(draft: Draft, node: onnx.NodeProto) -> None:
         draft.wide.add(output)
     if source in draft.binary and node.op_type == "Identity":
         draft.binary.add(output)
+    if draft.is_natural(source) and node.op_type != "Neg":
+        draft.natural.add(output)
 
 
 def _size(draft: Draft, name: str) -> int | None:

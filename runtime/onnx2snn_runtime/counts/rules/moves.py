@@ -97,5 +97,7 @@ def _inherit(draft: Draft, node: onnx.NodeProto, sources: Sequence[str]) -> None
         draft.sizes[output] = max(draft.sizes[name] for name in sources)
     if all(name in draft.binary for name in sources):
         draft.binary.add(output)
+    if all(draft.is_natural(name) for name in sources):
+        draft.natural.add(output)
     if any(name in draft.wide for name in sources):
         draft.wide.add(output)

@@ -28,6 +28,8 @@ def maximum(draft: Draft, node: onnx.NodeProto) -> None:
         draft.sizes[node.output[0]] = draft.sizes[values]
     if values in draft.binary:
         draft.binary.add(node.output[0])
+    if draft.is_natural(values):
+        draft.natural.add(node.output[0])
 
 
 @RULES.register("SpikeAveragePool")

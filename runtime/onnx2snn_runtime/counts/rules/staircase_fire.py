@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
+
 import numpy as np
 import onnx
 from onnx import TensorProto
 
-from onnx2snn_runtime.counts.draft import Draft
+from onnx2snn_runtime.counts.draft import EXACT_FLOAT, Draft
+from onnx2snn_runtime.counts.kernels import COUNT_DOMAIN, gather_sums, rows
 from onnx2snn_runtime.counts.rule import RULES
-from onnx2snn_runtime.counts.staircase import Straight, straighten
+from onnx2snn_runtime.counts.staircase import Straight, find_line, straighten
 from onnx2snn_runtime.opspec import DOMAIN, OPS, Array
 from onnx2snn_runtime.time_axis import attributes_of
 
@@ -29,14 +32,49 @@ def fire(draft: Draft, node: onnx.NodeProto) -> None:
     tau = draft.known(tau_name, node)
     lowest = int(draft.known(s_min_name, node).reshape(()))
     rank = draft.ranks.get(node.output[0]) if len(tau) > 1 else 2
+    reach = max(abs(lowest), abs(lowest + tau.shape[1]))
+    draft.sizes[node.output[0]] = min(reach, draft.weight)
+    if lowest >= 0:
+        draft.natural.add(node.output[0])
+    if draft.kernels and draft.ranks.get(node.output[0], 0) >= 2 and reach < EXACT_FLOAT:
+        _fire_by_kernel(draft, node, tau, lowest)
+        return
     kinds = (np.float64,) if current in draft.wide else (np.float32, np.float64)
     straight = straighten(tau, draft.sizes[current], *kinds)
     if straight is not None and rank is not None:
         _divide(draft, node, straight, rank)
     else:
         _search(draft, node)
-    reach = max(abs(lowest), abs(lowest + tau.shape[1]))
-    draft.sizes[node.output[0]] = min(reach, draft.weight)
+
+
+def _fire_by_kernel(draft: Draft, node: onnx.NodeProto, tau: Array, lowest: int) -> None:
+    """One pass over the current: a line where it is exact, or one that the table corrects."""
+    current, output = node.input[0], node.output[0]
+    largest, most = draft.sizes[current], draft.sizes[output]
+    sums = gather_sums(draft, current, draft.ranks[output])
+    wide = largest + 1 >= EXACT_FLOAT or any(name in draft.wide for name in sums.tensors)
+    kinds: list[type] = [np.float64] if wide else [np.float32, np.float64]
+    ways = [(kind, above) for above in (0, 1) for kind in kinds]
+    lines = ((find_line(tau, largest, kind, above=above), kind, above) for kind, above in ways)
+    line, kind, above = next((way for way in lines if way[0]), (None, kinds[0], 1))
+    # Level 0 begins below everything; where nothing or everything passes, one place is as good.
+    first = np.full((len(tau), 1), -np.inf)
+    entries = np.concatenate([first, np.clip(tau, -largest, largest + 1)], axis=1)
+    nothing = np.zeros((1, 0))
+    constants = {
+        "line": nothing if line is None else rows(astuple(line)),
+        "entries": entries if above else nothing,
+    }
+    names = [draft.constant(v, f"{output}.{name}", kind) for name, v in constants.items()]
+    draft.add(
+        "CountStaircase",
+        [sums.tensors[0], sums.constant(draft, output, kind), *names, *sums.tensors[1:]],
+        output,
+        domain=COUNT_DOMAIN,
+        lowest=lowest,
+        low=-most,
+        high=most,
+    )
 
 
 def _divide(draft: Draft, node: onnx.NodeProto, straight: Straight, rank: int) -> None:

@@ -55,6 +55,18 @@ def test_deterministic_for_a_seed(net):
     )
 
 
+def test_sees_changed_images(net):
+    """With augmentation the way is another one, and the same for the same seed."""
+    config = replace(CONFIG, augment="flip-crop")
+    (_, one), (_, two), (_, plain) = tuned(net, config), tuned(net, config), tuned(net)
+    for a, b in zip(one.corrections, two.corrections, strict=True):
+        np.testing.assert_array_equal(a.weight, b.weight)
+    assert any(
+        (a.weight != b.weight).any()
+        for a, b in zip(one.corrections, plain.corrections, strict=True)
+    )
+
+
 def test_does_not_change_what_it_was_given(net):
     start = Calibrated(net.plan(CONFIG))
     before = [None if n.threshold is None else n.threshold.copy() for n in start.neurons]

@@ -6,7 +6,7 @@ import pytest
 from onnx2snn.calibration.regression import Regression
 from onnx2snn.methods import calibrate_layers
 from onnx2snn.methods.forward import simulate_plan
-from onnx2snn.methods.weights.calibrate_cv import HELD, RIDGES, chosen
+from onnx2snn.methods.weights.calibrate_cv import HELD, RIDGES, TOGETHER, chosen
 from onnx2snn.methods.weights.calibrate_ls import fit
 from onnx2snn.plan import ConversionConfig
 from onnx2snn.segment import Layer
@@ -25,6 +25,10 @@ def draw(*shape):
     return np.random.default_rng(sum(shape)).normal(0, 1, shape).astype(np.float32)
 
 
+def held_out(samples):
+    return np.arange(samples) // TOGETHER % HELD == HELD - 1
+
+
 @pytest.mark.parametrize("samples", [40, 400])
 def test_noise_is_not_learned(samples):
     """What is wanted has nothing to do with what arrives."""
@@ -36,7 +40,7 @@ def test_noise_is_not_learned(samples):
 
 def test_a_layer_that_cannot_gain_stays():
     x = draw(40, 30)
-    wanted = np.where(np.arange(40)[:, None] % HELD == HELD - 1, -1, 1) * x[:, :5]
+    wanted = np.where(held_out(40)[:, None], -1, 1) * x[:, :5]
     assert not chosen(problem(x, 5), wanted, 0 * wanted, None).any()
 
 
@@ -49,12 +53,20 @@ def test_what_can_be_known_is_learned():
     np.testing.assert_allclose(correction, best)
 
 
-@pytest.mark.parametrize("samples", [1, HELD - 1])
+@pytest.mark.parametrize("samples", [1, (HELD - 1) * TOGETHER])
 def test_too_few_to_hold_any_out(samples):
     x, wanted = draw(samples, 3), draw(samples, 2)
     found = problem(x, 2)
     correction = chosen(found, wanted, 0 * wanted, None)
     np.testing.assert_array_equal(correction, fit(found, wanted, 0 * wanted, None))
+
+
+def test_a_copy_is_no_other_sample():
+    """Noise that comes twice, as an image and its mirrored copy, is not learned from the copy."""
+    x, wanted = (np.repeat(draw(20, n), TOGETHER, axis=0) for n in (30, 5))
+    found = problem(x, 5)
+    learned = np.abs(chosen(found, wanted, 0 * wanted, None)).max()
+    assert learned < 0.8 * np.abs(fit(found, wanted, 0 * wanted, None)).max()
 
 
 def test_better_on_other_samples(jointed, cut):
