@@ -29,7 +29,7 @@ RECIPES.register("regression")(
         "regression",
         "weights by ridge regression, thresholds by search on real spikes, bias and potentials",
         needs="calibration data",
-        costs="about a minute; few steps",
+        costs="a minute or two; few steps",
         stages=STAGES,
         stages_by_neuron={"asg": OF_AVERAGED},
     )
