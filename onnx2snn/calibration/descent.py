@@ -2,9 +2,9 @@
 
 The loss compares the results, and the activations of every population::
 
-    L = Σ_results mean (y − y*)² / var y*   +   4·mean_populations mean (a − a*)² / mean a*²
+    L = Σ_results mean (y − y*)² / var y*   +   mean_populations mean (a − a*)² / mean a*²
 
-Stars are the source's. Populations weigh more than results, which few samples soon fit by heart.
+Stars are the source's. 
 Its gradients come from one ONNX graph, forward and backward.
 """
 
@@ -20,7 +20,7 @@ from onnx2snn.calibration.gradients.backward import Backward, NoGradientError
 from onnx2snn.calibration.runnable import Runnable
 
 #: How much populations weigh against results.
-POPULATIONS = 4
+POPULATIONS = 1
 #: Put before a tensor's name: the source's value.
 WANTED = "wanted/"
 

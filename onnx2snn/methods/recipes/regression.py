@@ -21,7 +21,6 @@ OF_AVERAGED = {
     "v_init": "half",
     "weights": "calibrate-cv",
     "tuning": "distill",
-    "augment": "flip-crop",
 }
 
 RECIPES.register("regression")(

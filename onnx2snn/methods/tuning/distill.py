@@ -25,9 +25,9 @@ from onnx2snn.methods.base import TUNINGS, Calibrated, Progress, TuningMethod
 from onnx2snn.plan import ConversionConfig
 from onnx2snn.segment import Segment
 
-STEPS, BATCH = 240, 16
+STEPS, BATCH = 180, 16
 #: The largest step, as a share of a parameter's size; weights go so many times as far.
-RATE, WEIGHTS_FASTER = 0.002, 2
+RATE, WEIGHTS_FASTER = 0.002, 1
 #: Share of all steps in which the rate rises.
 WARM = 0.1
 #: Of Adam: how long gradients and their squares are remembered.
