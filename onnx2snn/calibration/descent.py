@@ -4,7 +4,7 @@ The loss compares the results, and the activations of every population::
 
     L = Σ_results mean (y − y*)² / var y*   +   mean_populations mean (a − a*)² / mean a*²
 
-Stars are the source's. 
+Stars are the source's.
 Its gradients come from one ONNX graph, forward and backward.
 """
 

@@ -20,7 +20,7 @@ from onnx2snn_runtime.inputs import Inputs, TensorInfo, check_inputs, fixed_batc
 from onnx2snn_runtime.memory import GIB, Slices, choose_slices, footprint
 from onnx2snn_runtime.results import Observation, Totals, Trace
 from onnx2snn_runtime.spiking_file import Source, file_timesteps, is_fixed, open_spiking
-from onnx2snn_runtime.time_axis import TIMESTEPS
+from onnx2snn_runtime.time_axis import TIMESTEPS, numbers_samples
 from onnx2snn_runtime.variants import Variants
 
 DEFAULT_BACKEND = "native"
@@ -95,6 +95,7 @@ class SpikingSession:
         self._memory = memory
         self._need = footprint(self._model)
         self._obstacle = carry.obstacle(self._model)
+        self._undivided = numbers_samples(self._model)
         self._states = [] if self._obstacle else carry.states(self._model)
         self._variants = Variants(self._model, load, options, self._states)
         self._counts = None
@@ -300,12 +301,13 @@ class SpikingSession:
                 remedy="leave the window out",
             )
         feeds = check_inputs(self.inputs, inputs, self._file)
+        samples = len(next(iter(feeds.values())))
         slices = choose_slices(
             self._need,
             self._memory,
-            len(next(iter(feeds.values()))),
+            samples,
             1 if counted else T,
-            batch=fixed_batch(self.inputs) or batch_size,
+            batch=fixed_batch(self.inputs) or batch_size or (samples if self._undivided else None),
             window=window,
             can_cut=self._obstacle is None,
             threads=self._threads,

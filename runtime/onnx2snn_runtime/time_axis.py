@@ -12,6 +12,8 @@ from onnx2snn_runtime.opspec import DOMAIN, OPS, AttributeValue, OpSpec
 #: The initializer that all spiking ops read: how many steps a window has.
 TIMESTEPS = "timesteps"
 READOUT = "SpikeDecode"
+#: Standard operators that answer with numbers of samples, not with a row for each.
+NUMBERING = frozenset({"NonMaxSuppression", "NonZero", "Unique"})
 
 
 def spiking_nodes(model: onnx.ModelProto) -> list[tuple[onnx.NodeProto, OpSpec]]:
@@ -69,3 +71,8 @@ def waiting_node(model: onnx.ModelProto) -> str | None:
         if behind or (node.domain == DOMAIN and node.op_type == READOUT):
             read.update(node.output)
     return None
+
+
+def numbers_samples(model: onnx.ModelProto) -> bool:
+    """Whether answers name samples by their place in the batch, so that no batch may be cut."""
+    return any(not node.domain and node.op_type in NUMBERING for node in model.graph.node)

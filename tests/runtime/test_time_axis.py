@@ -8,6 +8,7 @@ from onnx2snn_runtime.time_axis import (
     attributes_of,
     encoders,
     label,
+    numbers_samples,
     spiking_nodes,
     tensors_in_time,
     waiting_node,
@@ -66,3 +67,10 @@ def test_behind_a_readout(waiting):
 )
 def test_by_an_attribute(staircases, how, who):
     assert waiting_node(staircases(**how)) == who
+
+
+def test_whose_answers_name_samples(network):
+    model = network()
+    assert not numbers_samples(model)
+    model.graph.node.append(helper.make_node("NonZero", ["logits"], ["places"]))
+    assert numbers_samples(model)
