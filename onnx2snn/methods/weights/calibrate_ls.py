@@ -50,16 +50,10 @@ def correct_layers(
     return corrections
 
 
-def fit(
-    problem: Regression,
-    wanted: Array,
-    given: Array,
-    floor: np.float32 | None,
-    sweeps: int = SWEEPS,
-) -> Array:
+def fit(problem: Regression, wanted: Array, given: Array, floor: np.float32 | None) -> Array:
     """The correction that brings what is given to what is wanted, above the floor."""
     total = problem.solve(missing(wanted, given, floor))
-    for _ in range(sweeps - 1 if floor is not None else 0):
+    for _ in range(SWEEPS - 1 if floor is not None else 0):
         error = missing(wanted, given + problem.effect(total), floor)
         total = total + problem.solve(error, before=total)
     return total

@@ -6,7 +6,7 @@ import pytest
 from onnx2snn.calibration.regression import Regression
 from onnx2snn.methods import calibrate_layers
 from onnx2snn.methods.forward import simulate_plan
-from onnx2snn.methods.weights.calibrate_cv import HELD, RIDGES, TOGETHER, chosen
+from onnx2snn.methods.weights.calibrate_cv import COPIES, HELD, RIDGES, chosen
 from onnx2snn.methods.weights.calibrate_ls import fit
 from onnx2snn.plan import ConversionConfig
 from onnx2snn.segment import Layer
@@ -26,7 +26,7 @@ def draw(*shape):
 
 
 def held_out(samples):
-    return np.arange(samples) // TOGETHER % HELD == HELD - 1
+    return np.arange(samples) % HELD == HELD - 1
 
 
 @pytest.mark.parametrize("samples", [40, 400])
@@ -53,7 +53,7 @@ def test_what_can_be_known_is_learned():
     np.testing.assert_allclose(correction, best)
 
 
-@pytest.mark.parametrize("samples", [1, (HELD - 1) * TOGETHER])
+@pytest.mark.parametrize("samples", [1, HELD - 1])
 def test_too_few_to_hold_any_out(samples):
     x, wanted = draw(samples, 3), draw(samples, 2)
     found = problem(x, 2)
@@ -63,9 +63,9 @@ def test_too_few_to_hold_any_out(samples):
 
 def test_a_copy_is_no_other_sample():
     """Noise that comes twice, as an image and its mirrored copy, is not learned from the copy."""
-    x, wanted = (np.repeat(draw(20, n), TOGETHER, axis=0) for n in (30, 5))
+    x, wanted = (np.repeat(draw(20, n), COPIES, axis=0) for n in (30, 5))
     found = problem(x, 5)
-    learned = np.abs(chosen(found, wanted, 0 * wanted, None)).max()
+    learned = np.abs(chosen(found, wanted, 0 * wanted, None, together=COPIES)).max()
     assert learned < 0.8 * np.abs(fit(found, wanted, 0 * wanted, None)).max()
 
 
