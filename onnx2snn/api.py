@@ -22,9 +22,8 @@ from onnx2snn.exact import convert_exactly
 from onnx2snn.files import write_bytes
 from onnx2snn.frontend import canonicalise
 from onnx2snn.methods import RECIPES
-from onnx2snn.methods.base import Progress
 from onnx2snn.methods.planner import AUTO
-from onnx2snn.plan import ActivationSite, ConversionConfig, ConversionPlan, Diagnostic
+from onnx2snn.plan import ActivationSite, ConversionConfig, ConversionPlan, Diagnostic, Progress
 from onnx2snn.sites.operations import Workload, multiply_accumulates
 from onnx2snn.steps.planning import fit_plan, make_plan, quantize_network, site_facts
 from onnx2snn.steps.settings import DEFAULT_TIMESTEPS, check_planned, configure

@@ -25,6 +25,8 @@ SCHEMA_VERSION = 1
 MOST_NUMBERS = 4096
 
 Array: TypeAlias = npt.NDArray[np.float32]
+#: Called with (what is done, steps done, steps in all).
+Progress: TypeAlias = Callable[[str, int, int], None]
 #: From a value in JSON to a field's value; raises ValueError.
 Reader: TypeAlias = Callable[[Any], Any]
 

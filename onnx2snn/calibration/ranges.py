@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from collections.abc import Sequence
 
 import numpy as np
 import onnx
 
 from onnx2snn.calibration.dataset import Dataset
 from onnx2snn.errors import CalibrationError
+from onnx2snn.plan import Progress
 from onnx2snn_runtime.backend import BackendOptions
 from onnx2snn_runtime.backends.stock import StockExecutable
 from onnx2snn_runtime.instrument import with_outputs
-
-#: Called with (what is done, steps done, steps in all).
-Progress: TypeAlias = Callable[[str, int, int], None]
 
 BATCH_SIZE = 32
 

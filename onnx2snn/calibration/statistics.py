@@ -6,7 +6,7 @@ per-channel numbers and histograms are kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -16,14 +16,12 @@ import onnx
 
 from onnx2snn.calibration.dataset import Dataset
 from onnx2snn.errors import CalibrationError
-from onnx2snn.plan import ActivationSite
+from onnx2snn.plan import ActivationSite, Progress
 from onnx2snn_runtime.backend import BackendOptions, Executable
 from onnx2snn_runtime.backends.stock import StockExecutable
 from onnx2snn_runtime.instrument import with_outputs
 
 Vector: TypeAlias = npt.NDArray[np.float64]
-#: Called with (what is done, steps done, steps in all).
-Progress: TypeAlias = Callable[[str, int, int], None]
 
 BATCH_SIZE = 32
 BINS = 2048

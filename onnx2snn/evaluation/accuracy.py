@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -14,13 +14,12 @@ import onnx
 from onnx2snn.calibration import Dataset
 from onnx2snn.errors import BackendError, ConfigError, DataError, ModelFileError, naming
 from onnx2snn.evaluation.source_network import fixed_batch
+from onnx2snn.plan import Progress
 from onnx2snn_runtime import SpikingSession
 from onnx2snn_runtime.backend import BackendOptions
 from onnx2snn_runtime.backends.stock import StockExecutable
 
 Array: TypeAlias = npt.NDArray[Any]
-#: Called with (what is done, samples done, samples in all).
-Progress: TypeAlias = Callable[[str, int, int], None]
 
 #: Samples read at once; the session cuts them to its memory.
 READ_SIZE = 64

@@ -15,14 +15,13 @@ from onnx2snn.errors import BackendError, ConfigError, ModelFileError, naming
 from onnx2snn.evaluation.peak_memory import Task, peak_memory
 from onnx2snn.evaluation.source_network import fixed_batch
 from onnx2snn.frontend.runnable import runnable
+from onnx2snn.plan import Progress
 from onnx2snn_runtime import SpikingSession
 from onnx2snn_runtime.backend import BackendOptions
 from onnx2snn_runtime.backends.stock import StockExecutable
 from onnx2snn_runtime.memory import GIB
 
 Feeds: TypeAlias = Mapping[str, npt.NDArray[Any]]
-#: Called with (what is done, steps done, steps in all).
-Progress: TypeAlias = Callable[[str, int, int], None]
 #: Tells seconds.
 Clock: TypeAlias = Callable[[], float]
 

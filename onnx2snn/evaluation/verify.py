@@ -14,13 +14,14 @@ import onnx
 from onnx2snn.calibration import Dataset
 from onnx2snn.canonical import CanonicalGraph
 from onnx2snn.errors import BackendError, ConfigError, ModelFileError, naming
-from onnx2snn.evaluation.accuracy import Progress, predicted
+from onnx2snn.evaluation.accuracy import predicted
 from onnx2snn.evaluation.exact_session import ExactSession, Spoken
 from onnx2snn.evaluation.kernels import kernels_saturate
 from onnx2snn.evaluation.oracles import ORACLES, Oracle
 from onnx2snn.evaluation.rational import RationalNetwork, Rounded
 from onnx2snn.evaluation.rational.rounding import distance_to_tie
 from onnx2snn.frontend import canonicalise
+from onnx2snn.plan import Progress
 
 Array: TypeAlias = npt.NDArray[Any]
 

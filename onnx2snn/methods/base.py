@@ -17,7 +17,7 @@ from onnx2snn.calibration import SiteStatistics
 from onnx2snn.calibration.clipped import ClippedNetwork
 from onnx2snn.calibration.walker import Array, Corrected, View
 from onnx2snn.methods.work import Work
-from onnx2snn.plan import ActivationSite, ConversionConfig, LayerCorrection, NeuronPlan
+from onnx2snn.plan import ActivationSite, ConversionConfig, LayerCorrection, NeuronPlan, Progress
 from onnx2snn.segment import Segment
 from onnx2snn_runtime.registry import Registry
 
@@ -26,8 +26,6 @@ Vector: TypeAlias = npt.NDArray[np.float64]
 Refine: TypeAlias = Callable[[Work, ConversionConfig], Work]
 #: Corrected layers of a segment; the population at its end, if there is one.
 Correct: TypeAlias = Callable[[View, Work | None, ConversionConfig], Mapping[str, Corrected]]
-#: Called with (what is done, steps done, steps in all).
-Progress: TypeAlias = Callable[[str, int, int], None]
 #: From the network, statistics by site and options to a share of the maximum by site.
 Share: TypeAlias = Callable[
     [ClippedNetwork, Mapping[str, SiteStatistics], ConversionConfig], Mapping[str, float]

@@ -6,7 +6,7 @@ on networks that they do not suit. The winner's stages are then taken with all s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -22,11 +22,16 @@ from onnx2snn.methods.layerwise import calibrate_layers, walks
 from onnx2snn.methods.planner import plan_neurons
 from onnx2snn.methods.recipe import CALIBRATED, RECIPES, Recipe
 from onnx2snn.methods.sampling import as_many
-from onnx2snn.plan import ActivationSite, ConversionConfig, Diagnostic, LayerCorrection, NeuronPlan
+from onnx2snn.plan import (
+    ActivationSite,
+    ConversionConfig,
+    Diagnostic,
+    LayerCorrection,
+    NeuronPlan,
+    Progress,
+)
 from onnx2snn.segment import Segment
 
-#: Called with (what is done, steps done, steps in all).
-Progress: TypeAlias = Callable[[str, int, int], None]
 #: By output: what the source answers, and what a plan does.
 Results: TypeAlias = Mapping[str, tuple[Array, Array]]
 

@@ -28,10 +28,10 @@ from onnx2snn.calibration.walker import (
     bytes_per_sample,
 )
 from onnx2snn.errors import ConfigError
-from onnx2snn.methods.base import BIASES, POTENTIALS, THRESHOLDS, WEIGHTS, Progress, Refine
+from onnx2snn.methods.base import BIASES, POTENTIALS, THRESHOLDS, WEIGHTS, Refine
 from onnx2snn.methods.planner import AUTO
 from onnx2snn.methods.work import Work
-from onnx2snn.plan import ConversionConfig, Diagnostic, LayerCorrection, NeuronPlan
+from onnx2snn.plan import ConversionConfig, Diagnostic, LayerCorrection, NeuronPlan, Progress
 from onnx2snn.segment import Segment
 
 #: What a walk may hold, in bytes; fewer samples are used where it would be more.

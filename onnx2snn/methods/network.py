@@ -15,10 +15,10 @@ from types import MappingProxyType
 from onnx2snn.calibration.dataset import Dataset
 from onnx2snn.calibration.gradients.backward import NoGradientError
 from onnx2snn.calibration.walker import Array, Encode
-from onnx2snn.methods.base import TUNINGS, Calibrated, Progress
+from onnx2snn.methods.base import TUNINGS, Calibrated
 from onnx2snn.methods.forward import output_error, simulate_plan
 from onnx2snn.methods.layerwise import calibrate_layers, read_inputs, walks
-from onnx2snn.plan import ConversionConfig, Diagnostic, LayerCorrection, NeuronPlan
+from onnx2snn.plan import ConversionConfig, Diagnostic, LayerCorrection, NeuronPlan, Progress
 from onnx2snn.segment import Segment
 
 #: One of so many samples is held out.

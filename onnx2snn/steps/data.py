@@ -21,9 +21,8 @@ from onnx2snn.calibration.ranges import answer_range, tensor_ranges
 from onnx2snn.canonical import CanonicalGraph
 from onnx2snn.errors import CalibrationError
 from onnx2snn.methods import THRESHOLDS, sites_without_threshold
-from onnx2snn.methods.base import Progress
 from onnx2snn.methods.planner import AUTO
-from onnx2snn.plan import ActivationSite, ConversionConfig, Diagnostic
+from onnx2snn.plan import ActivationSite, ConversionConfig, Diagnostic, Progress
 from onnx2snn.sites.input_range import input_range
 from onnx2snn.sites.output_population import output_places
 from onnx2snn.steps.settings import uses_data

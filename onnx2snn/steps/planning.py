@@ -21,10 +21,9 @@ from onnx2snn.errors import ConfigError, PlanError, RegistryError
 from onnx2snn.exact.quantize import quantize as make_quantized
 from onnx2snn.exact.quantize import side_tensors
 from onnx2snn.methods import calibrate, calibrates, plan_neurons
-from onnx2snn.methods.base import Progress
 from onnx2snn.methods.contest import hold_contest, report
 from onnx2snn.methods.planner import AUTO
-from onnx2snn.plan import ActivationSite, ConversionConfig, ConversionPlan, Diagnostic
+from onnx2snn.plan import ActivationSite, ConversionConfig, ConversionPlan, Diagnostic, Progress
 from onnx2snn.sites.segments import find_segments
 from onnx2snn.steps.data import (
     coded_range,

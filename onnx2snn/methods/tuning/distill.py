@@ -21,8 +21,8 @@ from onnx2snn.calibration.counts import THRESHOLD, WEIGHT, CountNetwork
 from onnx2snn.calibration.descent import Descent
 from onnx2snn.calibration.runnable import source_network
 from onnx2snn.calibration.walker import Array
-from onnx2snn.methods.base import TUNINGS, Calibrated, Progress, TuningMethod
-from onnx2snn.plan import ConversionConfig
+from onnx2snn.methods.base import TUNINGS, Calibrated, TuningMethod
+from onnx2snn.plan import ConversionConfig, Progress
 from onnx2snn.segment import Segment
 
 STEPS, BATCH = 180, 16
