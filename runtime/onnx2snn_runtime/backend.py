@@ -30,6 +30,11 @@ class BackendOptions:
 class Executable(Protocol):
     """A loaded model."""
 
+    @property
+    def most_steps(self) -> int | None:
+        """Steps of a window beyond which more samples at once gain more; None: there are none."""
+        ...
+
     def run(
         self, outputs: Sequence[str], feeds: Mapping[str, npt.NDArray[Any]]
     ) -> list[npt.NDArray[Any]]:

@@ -82,8 +82,11 @@ def with_carried_states(model: onnx.ModelProto) -> onnx.ModelProto:
     Final states are outputs of any shape; :func:`obstacle` must have found nothing.
     """
     variant = with_free_time(model)
-    # Stored shapes of states may not fit those that are fed later; nothing needs them here.
+    # Stored shapes of states may not fit those that are fed later.
+    after = {state.after for state in states(model)}
+    others = [v for v in variant.graph.value_info if v.name not in after]
     del variant.graph.value_info[:]
+    variant.graph.value_info.extend(others)
     initial = {t.name: t for t in model.graph.initializer}
     outputs = {o.name for o in model.graph.output}
     for node, spec in spiking_nodes(variant):

@@ -96,6 +96,7 @@ def choose_slices(
     window: int | None,
     can_cut: bool,
     threads: int = 1,
+    most_steps: int | None = None,
 ) -> Slices:
     """What to simulate at once: as much as memory holds, and no more than is fast.
 
@@ -108,13 +109,15 @@ def choose_slices(
         window: steps at once, if that is decided.
         can_cut: whether the window can be cut at all.
         threads: that share the work; each brings caches.
+        most_steps: beyond which more samples at once gain more; None: as long as there are steps.
     """
     slices = _fitting(need, memory, samples, timesteps, batch, window, can_cut)
     if not need.per_row:
         return slices
     rows, steps, at_once = need.rows_in_cache(threads), slices.steps, slices.samples
     if batch is None:
-        at_once = min(at_once, max(1, rows // steps))
+        least = min(steps, most_steps or steps) if window is None and can_cut else steps
+        at_once = min(at_once, max(1, rows // least))
     if window is None and can_cut:
         steps = min(steps, max(1, rows // at_once))
     return Slices(at_once, steps)

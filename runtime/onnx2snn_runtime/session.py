@@ -57,7 +57,7 @@ class SpikingSession:
     Args:
         model: path, serialized bytes, or ModelProto of a spiking ONNX file.
         backend: "auto" (as "native"), "native" (onnxruntime with compiled kernels, and with the
-            file's function bodies where there are none), "stock" (function bodies alone) or
+            file's function bodies where there are none), "stock" (onnxruntime's own operators) or
             "reference" (NumPy definitions of the ops: slow, the oracle).
         providers: onnxruntime execution providers, in order of preference.
         threads: threads of one operator; 0 leaves the choice to the backend.
@@ -172,12 +172,13 @@ class SpikingSession:
         if until_settled:
             parts = self._run_until_settled(names, inputs, timesteps, batch_size, window, progress)
         elif self._counts is not None:
-            task = self._task(inputs, timesteps, batch_size, window, progress, counted=True)
+            task = self._task(None, inputs, timesteps, batch_size, window, progress)
             counted = self._counts.plain(task.timesteps)
             parts = [counted.run(names, feeds) for _, feeds in task.batches()]
         else:
-            task = self._task(inputs, timesteps, batch_size, window, progress)
-            parts = [last_values(w) for _, w in self._windows(self._variants.plain(), names, task)]
+            plain = self._variants.plain()
+            task = self._task(plain, inputs, timesteps, batch_size, window, progress)
+            parts = [last_values(w) for _, w in self._windows(plain, names, task)]
         return {n: np.concatenate(p) for n, p in zip(names, zip(*parts, strict=True), strict=True)}
 
     def totals(
@@ -198,7 +199,7 @@ class SpikingSession:
             )
             outputs = {name: values[-1] for name, values in seen.outputs.items()}
             return Totals(outputs, {name: float(rate.mean()) for name, rate in seen.rates.items()})
-        task = self._task(inputs, timesteps, batch_size, None, progress, counted=True)
+        task = self._task(None, inputs, timesteps, batch_size, None, progress)
         names, pops = [o.name for o in self.outputs], self.populations
         asked = [*names, *(p + instrument.RATE_SUFFIX for p in pops)]
         counted = self._counts.with_rates(task.timesteps)
@@ -223,10 +224,10 @@ class SpikingSession:
         and errors as :meth:`run`; also BackendError where a part waits for the whole window, so
         that there is no answer after every step.
         """
-        task = self._task(inputs, timesteps, batch_size, window, progress)
+        executable = self._variants.observed() if every_step else self._variants.with_rates()
+        task = self._task(executable, inputs, timesteps, batch_size, window, progress)
         outs, pops = [o.name for o in self.outputs], self.populations
         names = outs + [p + instrument.RATE_SUFFIX for p in pops]
-        executable = self._variants.observed() if every_step else self._variants.with_rates()
         batches = self._windows(executable, names, task)
         return gather_observation(batches, outs, pops, task.timesteps, every_step=every_step)
 
@@ -246,7 +247,6 @@ class SpikingSession:
         memory.
         """
         by_name = dict(zip(self.populations, instrument.neuron_nodes(self._model), strict=True))
-        task = self._task(inputs, timesteps, batch_size, window, None)
         chosen = tuple(by_name if populations is None else dict.fromkeys(populations))
         for name in chosen:
             if name not in by_name:
@@ -256,7 +256,9 @@ class SpikingSession:
                     remedy=f"known: {', '.join(by_name)}",
                 )
         tensors = [t for name in chosen for t in by_name[name].output[:2]]
-        batches = self._windows(self._variants.traced(tensors), tensors, task)
+        executable = self._variants.traced(tensors)
+        task = self._task(executable, inputs, timesteps, batch_size, window, None)
+        batches = self._windows(executable, tensors, task)
         return gather_trace(batches, chosen, self._file)
 
     def _run_until_settled(
@@ -274,22 +276,23 @@ class SpikingSession:
             for node in instrument.speaking_nodes(self._model)
         ]
         window = settling.WINDOW if window is None else window
-        task = self._task(inputs, timesteps, batch_size, window, progress)
+        executable = self._variants.settling()
+        task = self._task(executable, inputs, timesteps, batch_size, window, progress)
         return [
             settling.answer_at_rest(windows, len(names), self._states)
-            for _, windows in self._windows(self._variants.settling(), [*names, *watched], task)
+            for _, windows in self._windows(executable, [*names, *watched], task)
         ]
 
     def _task(
         self,
+        executable: Executable | None,
         inputs: Inputs,
         timesteps: int | None,
         batch_size: int | None,
         window: int | None,
         progress: Progress | None,
-        *,
-        counted: bool = False,
     ) -> _Task:
+        """What is to be simulated with an executable; None: in one pass, in spike counts."""
         T = self._checked_timesteps(timesteps)
         for size, what in ((batch_size, "batch size"), (window, "window")):
             if size is not None and size < 1:
@@ -306,11 +309,12 @@ class SpikingSession:
             self._need,
             self._memory,
             samples,
-            1 if counted else T,
+            1 if executable is None else T,
             batch=fixed_batch(self.inputs) or batch_size or (samples if self._undivided else None),
             window=window,
             can_cut=self._obstacle is None,
             threads=self._threads,
+            most_steps=None if executable is None else executable.most_steps,
         )
         return _Task(feeds, T, slices, progress)
 

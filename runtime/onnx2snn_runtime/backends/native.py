@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import onnx
 
-from onnx2snn_runtime.backend import BACKENDS, BackendOptions
+from onnx2snn_runtime.backend import BACKENDS, BackendOptions, Executable
 from onnx2snn_runtime.backends.stock import CPU, StockExecutable, for_stock
+from onnx2snn_runtime.backends.stock import load as load_stock
 from onnx2snn_runtime.native.library import instructions, usable_library
 from onnx2snn_runtime.packed import with_packed_spikes
 
@@ -19,7 +20,7 @@ def has_kernels(options: BackendOptions) -> bool:
 
 
 @BACKENDS.register("native")
-def load(model: onnx.ModelProto, options: BackendOptions) -> StockExecutable:
+def load(model: onnx.ModelProto, options: BackendOptions) -> Executable:
     """The model in an onnxruntime session that prefers the kernels.
 
     Ops without a kernel keep their function bodies; so do all where there is no usable library
@@ -28,7 +29,7 @@ def load(model: onnx.ModelProto, options: BackendOptions) -> StockExecutable:
     processor multiplies bytes; with AMX, so do layers of float weights that drive neurons.
     """
     if not has_kernels(options):
-        return StockExecutable(for_stock(model, options), options)
+        return load_stock(model, options)
     kernels = usable_library()
     assert kernels is not None, "has_kernels says so"
     name = instructions(kernels)

@@ -33,6 +33,8 @@ def operator(spec: OpSpec) -> type[OpRun]:
 class ReferenceExecutable:
     """A model in the ONNX reference evaluator. Slow and plain."""
 
+    most_steps: int | None = None
+
     def __init__(self, model: onnx.ModelProto) -> None:
         bare = onnx.ModelProto()
         bare.CopyFrom(model)

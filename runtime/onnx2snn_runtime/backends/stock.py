@@ -1,4 +1,4 @@
-"""Stock onnxruntime: the file's own function bodies, nothing of ours in the process."""
+"""Stock onnxruntime: its own operators, nothing of ours in the process."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import numpy.typing as npt
 import onnx
 import onnxruntime
 
-from onnx2snn_runtime.backend import BACKENDS, BackendOptions
+from onnx2snn_runtime.backend import BACKENDS, BackendOptions, Executable
 from onnx2snn_runtime.errors import BackendError
 from onnx2snn_runtime.packed import with_integer_sums
+from onnx2snn_runtime.unrolled.executables import UnrolledExecutables
 
 CPU = "CPUExecutionProvider"
 
@@ -24,6 +25,8 @@ FLOAT32 = "1"
 
 class StockExecutable:
     """A model in an onnxruntime inference session, with a library of custom ops if given."""
+
+    most_steps: int | None = None
 
     def __init__(
         self, model: onnx.ModelProto, options: BackendOptions, custom_ops: Path | None = None
@@ -75,6 +78,16 @@ def for_stock(model: onnx.ModelProto, options: BackendOptions) -> onnx.ModelProt
 
 
 @BACKENDS.register("stock")
-def load(model: onnx.ModelProto, options: BackendOptions) -> StockExecutable:
-    """The model in an onnxruntime session."""
-    return StockExecutable(for_stock(model, options), options)
+def load(model: onnx.ModelProto, options: BackendOptions) -> Executable:
+    """The model in onnxruntime sessions, without anything of ours in the process.
+
+    Where onnxruntime's CPU provider is alone, wide layers of integers become integer sums, and
+    windows of images are unrolled.
+    """
+
+    def load_one(model: onnx.ModelProto) -> StockExecutable:
+        return StockExecutable(model, options)
+
+    model = for_stock(model, options)
+    unrolled = UnrolledExecutables.of(model, load_one) if set(options.providers) <= {CPU} else None
+    return unrolled or load_one(model)

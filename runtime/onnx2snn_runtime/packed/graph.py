@@ -64,6 +64,16 @@ def reads(node: onnx.NodeProto) -> list[str]:
     return names
 
 
+def without_unread(nodes: list[onnx.NodeProto], outputs: set[str]) -> list[onnx.NodeProto]:
+    """The nodes without those that neither another one nor an output needs."""
+    read, kept = set(outputs), []
+    for node in reversed(nodes):
+        if not read.isdisjoint(node.output):
+            kept.append(node)
+            read.update(reads(node))
+    return kept[::-1]
+
+
 def attributes(node: onnx.NodeProto) -> dict[str, Any]:
     """The attributes that a node gives."""
     return {a.name: helper.get_attribute_value(a) for a in node.attribute}

@@ -37,6 +37,7 @@ def test_runs_the_bodies_where_there_are_no_kernels(wrong_bodies, images, simula
 def test_other_providers_keep_the_bodies(network, monkeypatch):
     told = []
     monkeypatch.setattr(native, "StockExecutable", lambda *given: told.append(given[2:]))
+    monkeypatch.setattr(native, "load_stock", lambda *given: told.append(given[2:]))
     monkeypatch.setattr(native, "usable_library", lambda: "the kernels")
     monkeypatch.setattr(native, "instructions", lambda _: "avx2")
     load(network())
