@@ -83,8 +83,8 @@ def with_carried_states(model: onnx.ModelProto) -> onnx.ModelProto:
     """
     variant = with_free_time(model)
     # Stored shapes of states may not fit those that are fed later.
-    after = {state.after for state in states(model)}
-    others = [v for v in variant.graph.value_info if v.name not in after]
+    final = {state.after for state in states(model)}
+    others = [v for v in variant.graph.value_info if v.name not in final]
     del variant.graph.value_info[:]
     variant.graph.value_info.extend(others)
     initial = {t.name: t for t in model.graph.initializer}

@@ -26,11 +26,10 @@ MIB = 2**20
 
 
 def with_shapes(model, lengths):
-    """Declare float tensors with so many values in a row."""
-    for name, count in lengths.items():
-        model.graph.value_info.append(
-            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["rows", count])
-        )
+    """Declare float tensors with so many values in a row, or rows of these lengths."""
+    for name, row in lengths.items():
+        shape = ["rows", *(row if isinstance(row, tuple) else [row])]
+        model.graph.value_info.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
     return model
 
 
@@ -193,8 +192,9 @@ def test_peak_of_a_process(network, tmp_path):
     theta.CopyFrom(onnx.numpy_helper.from_array(np.ones(1, np.float32), "fire_theta"))
     gemm = next(t for t in model.graph.initializer if t.name == "gemm")
     gemm.CopyFrom(onnx.numpy_helper.from_array(np.ones((2048, 3), np.float32), "gemm"))
-    shapes = {"currents": 36, "conv_out": 8192, "fire": 8192, "pool": 2048, "flat": 2048}
-    with_shapes(model, {**shapes, "fire_v_final": 8192, "pool_v_final": 2048})
+    wide, pooled = (512, 4, 4), (512, 2, 2)
+    shapes = {"currents": (1, 6, 6), "conv_out": wide, "fire": wide, "pool": pooled, "flat": 2048}
+    with_shapes(model, {**shapes, "fire_v_final": wide, "pool_v_final": pooled})
     path = tmp_path / "wide.onnx"
     path.write_bytes(model.SerializeToString())
 

@@ -12,6 +12,7 @@ from onnx2snn_runtime.counts.rates import add_rates
 from onnx2snn_runtime.counts.rule import RULES
 from onnx2snn_runtime.counts.train import add_train
 from onnx2snn_runtime.opspec import DOMAIN, functions_for
+from onnx2snn_runtime.packed.graph import without_unread
 from onnx2snn_runtime.time_axis import READOUT, TIMESTEPS, attributes_of, spiking_nodes
 
 #: Attributes that say how a spike train is read.
@@ -81,19 +82,9 @@ def _is_radix(model: onnx.ModelProto) -> bool:
     )
 
 
-def _wanted(nodes: list[onnx.NodeProto], outputs: set[str]) -> list[onnx.NodeProto]:
-    """The nodes without those that nobody reads any longer."""
-    read, kept = set(outputs), []
-    for node in reversed(nodes):
-        if not read.isdisjoint(node.output):
-            kept.append(node)
-            read |= names_read(node)
-    return kept[::-1]
-
-
 def _assemble(draft: Draft, model: onnx.ModelProto, rate_names: list[str]) -> onnx.ModelProto:
     nodes, added, ops = draft.graph_parts()
-    nodes = _wanted(nodes, {*(o.name for o in model.graph.output), *rate_names})
+    nodes = without_unread(nodes, {*(o.name for o in model.graph.output), *rate_names})
     used = {name for node in nodes for name in names_read(node)}
     counted = onnx.ModelProto()
     counted.CopyFrom(model)

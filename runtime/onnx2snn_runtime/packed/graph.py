@@ -61,6 +61,7 @@ def reads(node: onnx.NodeProto) -> list[str]:
     for attribute in node.attribute:
         if attribute.type == onnx.AttributeProto.GRAPH:
             names.extend(name for inner in attribute.g.node for name in reads(inner))
+            names.extend(output.name for output in attribute.g.output)
     return names
 
 

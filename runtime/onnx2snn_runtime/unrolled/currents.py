@@ -85,19 +85,14 @@ def find_terms(
     """
     lengths, node = shapes[current], graph.maker.get(current)
     if node is not None and not node.domain:
-        if node.op_type == "Add" and all(_is_image(n, lengths, shapes, in_time) for n in node.input):
+        alike = all(n in in_time and shapes.get(n) == lengths for n in node.input)
+        if node.op_type == "Add" and alike:
             parts = [find_terms(graph, name, shapes, in_time) for name in node.input]
             terms = [term for part in parts for term in part]
             return sorted(terms, key=lambda term: not isinstance(term, Layer))
         if node.op_type == "Conv" and _is_plain(graph, node) and node.input[0] in in_time:
             return [Layer(node, lengths)]
     return [_shortcut(graph, current, shapes, in_time)]
-
-
-def _is_image(
-    name: str, lengths: Lengths, shapes: Mapping[str, Lengths], in_time: set[str]
-) -> bool:
-    return name in in_time and shapes.get(name) == lengths
 
 
 def _is_plain(graph: Graph, node: onnx.NodeProto) -> bool:

@@ -28,27 +28,25 @@ class UnrolledExecutables:
     """Executables of one model, for the length of the window that is asked for.
 
     Args:
-        model: a spiking model that has a form to unroll, see :meth:`of`.
-        steps: of the window for which it is loaded at once.
+        model: a spiking model that can be unrolled, see :meth:`of`.
         load: loads a model.
     """
 
     most_steps: int | None = ENOUGH_STEPS
 
     def __init__(
-        self, model: onnx.ModelProto, steps: int, load: Callable[[onnx.ModelProto], Executable]
+        self, model: onnx.ModelProto, load: Callable[[onnx.ModelProto], Executable]
     ) -> None:
         self._model = model
         self._load = load
         self._default = file_timesteps(model)
         self._loaded: OrderedDict[int, Executable] = OrderedDict()
-        self._get(steps)
 
     @classmethod
     def of(
         cls, model: onnx.ModelProto, load: Callable[[onnx.ModelProto], Executable]
     ) -> UnrolledExecutables | None:
-        """The executables of a model; None where unrolling gains nothing.
+        """The executables of a model, one of them loaded; None where unrolling gains nothing.
 
         Raises:
             BackendError: it cannot be loaded.
@@ -57,9 +55,12 @@ class UnrolledExecutables:
         if platform.machine() not in PROCESSORS or not timed:
             return None
         steps = min(file_timesteps(model), ENOUGH_STEPS)
-        if with_unrolled_steps(model, steps) is None:
+        unrolled = with_unrolled_steps(model, steps)
+        if unrolled is None:
             return None
-        return cls(model, steps, load)
+        found = cls(model, load)
+        found._loaded[steps] = load(unrolled)
+        return found
 
     def run(
         self, outputs: Sequence[str], feeds: Mapping[str, npt.NDArray[Any]]

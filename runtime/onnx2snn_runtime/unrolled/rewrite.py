@@ -32,14 +32,13 @@ def with_unrolled_steps(model: onnx.ModelProto, steps: int) -> onnx.ModelProto |
     Returns:
         the model, with the same inputs and outputs; None where nothing would be gained.
     """
-    source = next((i for i in model.graph.input if i.name != TIMESTEPS), None)
+    source = next(i for i in model.graph.input if i.name != TIMESTEPS)
+    batch = source.type.tensor_type.shape.dim[:1]
     opset = next(o.version for o in model.opset_import if not o.domain)
-    if not 1 <= steps <= MOST_STEPS or source is None or opset < SPLITS_EQUALLY:
+    if not 1 <= steps <= MOST_STEPS or not batch or opset < SPLITS_EQUALLY:
         return None
     graph, shapes, in_time = Graph(model), _shapes(model), tensors_in_time(model)
-    batch = source.type.tensor_type.shape.dim[:1]
-    samples = (batch[0].dim_value or batch[0].dim_param) if batch else ""
-    rows = Rows(graph, steps, source.name, samples or "N")
+    rows = Rows(graph, steps, source.name, batch[0].dim_value or batch[0].dim_param or "N")
     unrolled: set[str] = set()
     for node in graph.nodes:
         found = find_population(graph, node, shapes, in_time) or find_pool(

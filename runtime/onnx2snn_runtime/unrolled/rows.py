@@ -94,8 +94,8 @@ class Rows:
         """A tensor step by step."""
         if name not in self._parts:
             parts = [self._graph.new_name(f"{name}.{t}") for t in range(self.steps)]
-            given = {"axis": 0, "num_outputs": self.steps}
-            self.nodes.append(helper.make_node("Split", [name], parts, **given))
+            node = helper.make_node("Split", [name], parts, axis=0, num_outputs=self.steps)
+            self.nodes.append(node)
             self._parts[name] = parts
         return self._parts[name]
 
