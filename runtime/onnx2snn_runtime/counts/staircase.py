@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -50,7 +50,29 @@ class Line:
     most: Array
 
 
-def find_line(tau: Array, largest: int, kind: type, *, above: int) -> Line | None:
+@dataclass(frozen=True)
+class _Entries:
+    """Where the levels of a table begin.
+
+    Attributes, [C, K]:
+        after: the least accumulator of the level.
+        before: the largest one below it.
+        inside: whether some accumulator reaches the level and some does not. Elsewhere a line may
+            be anywhere.
+        level: 1 to K.
+        reached: levels that every accumulator of the channel reaches, and that some do, [C] each.
+    """
+
+    after: Array
+    before: Array
+    inside: Array
+    level: Array
+    reached: tuple[Array, Array]
+
+
+def find_line(
+    tau: Array, largest: int, kind: type, *, above: int, sums: Array | None = None
+) -> Line | None:
     """A line along a table, if there is one; proven as straight staircases are.
 
     Args:
@@ -58,15 +80,13 @@ def find_line(tau: Array, largest: int, kind: type, *, above: int) -> Line | Non
         largest: bound of the size of the accumulators, whole numbers that ``kind`` must hold.
         kind: numpy.float32 or numpy.float64, to compute in.
         above: 0, or 1 if it may give one level too many.
+        sums: the only accumulators that can be, int64, ascending; by default all up to ``largest``.
     """
     if not tau.shape[1]:
         return None
-    reached = [(tau <= bound).sum(axis=1) for bound in (-largest, largest)]
-    level = np.arange(1, tau.shape[1] + 1, dtype=np.float64)
-    inside = (level > reached[0][:, None]) & (level <= reached[1][:, None])
-    places = np.where(inside, tau, 0).astype(np.float64)
-    width = _width(places, inside, level)
-    low, high = _gap(places, inside, level, width)
+    entries = _entries(tau, largest) if sums is None else _entries_among(tau, sums)
+    width = _width(entries)
+    low, high = _gap(entries, width)
     middle: Array = (low - above * width + high) / 2
     start: Array = middle.astype(kind)
     slope: Array = (1 / width).astype(kind)
@@ -75,8 +95,9 @@ def find_line(tau: Array, largest: int, kind: type, *, above: int) -> Line | Non
         beyond: Array = acc.astype(kind) - start[:, None]
         return np.asarray(np.floor(beyond * slope[:, None]))
 
-    close = (levels(places) >= level) & (levels(places - 1) < level + above)
-    return Line(start, slope, *reached) if np.all(close | ~inside) else None
+    level = entries.level
+    close = (levels(entries.after) >= level) & (levels(entries.before) < level + above)
+    return Line(start, slope, *entries.reached) if np.all(close | ~entries.inside) else None
 
 
 def straighten(
@@ -95,56 +116,76 @@ def straighten(
     """
     if not tau.shape[1]:
         return None
-    reached = [(tau <= bound).sum(axis=1) for bound in (-largest, largest)]
-    level = np.arange(1, tau.shape[1] + 1, dtype=np.float64)
-    inside = (level > reached[0][:, None]) & (level <= reached[1][:, None])
-    # Entries that everything or nothing passes have no place: the line may be anywhere there.
-    places = np.where(inside, tau, 0).astype(np.float64)
-    base = int(reached[0].min())
-    level -= base
-    width = _width(places, inside, level)
-    low, high = _gap(places, inside, level, width)
-    least, most = (r - base for r in reached)
+    entries = _entries(tau, largest)
+    base = int(entries.reached[0].min())
+    entries = replace(entries, level=entries.level - base)
+    width = _width(entries)
+    low, high = _gap(entries, width)
+    least, most = (r - base for r in entries.reached)
     for kind in kinds:
         found = Straight(base, ((low + high) / 2).astype(kind), width.astype(kind), least, most)
         fits = kind is np.float64 or largest < EXACT_FLOAT
-        if fits and _holds(found, places, inside, level, kind):
+        if fits and _holds(found, entries, kind):
             return found
     return None
 
 
-def _gap(places: Array, inside: Array, level: Array, width: Array) -> tuple[Array, Array]:
-    """Between which offsets a line of that width passes below each entry, above one less."""
-    rest = places - width[:, None] * level
-    low = np.where(inside, rest - 1, -np.inf).max(axis=1, initial=-np.inf)
-    high = np.where(inside, rest, np.inf).min(axis=1, initial=np.inf)
+def _entries(tau: Array, largest: int) -> _Entries:
+    """The levels of all whole numbers up to a size."""
+    reached = tuple((tau <= bound).sum(axis=1) for bound in (-largest, largest))
+    return _placed(tau, tau - 1, (reached[0], reached[1]))
+
+
+def _entries_among(tau: Array, sums: Array) -> _Entries:
+    """The levels of these accumulators."""
+    place = np.searchsorted(sums, tau)
+    after, before = sums[np.minimum(place, len(sums) - 1)], sums[np.maximum(place - 1, 0)]
+    reached = ((place == 0).sum(axis=1), (place < len(sums)).sum(axis=1))
+    return _placed(after, before, reached)
+
+
+def _placed(after: Array, before: Array, reached: tuple[Array, Array]) -> _Entries:
+    level = np.arange(1, after.shape[1] + 1, dtype=np.float64)
+    inside = (level > reached[0][:, None]) & (level <= reached[1][:, None])
+    places = [np.where(inside, side, 0).astype(np.float64) for side in (after, before)]
+    return _Entries(places[0], places[1], inside, level, reached)
+
+
+def _gap(entries: _Entries, width: Array) -> tuple[Array, Array]:
+    """Between which offsets a line of that width passes below each entry, above what is before."""
+    there = width[:, None] * entries.level
+    low = np.where(entries.inside, entries.before - there, -np.inf).max(axis=1, initial=-np.inf)
+    high = np.where(entries.inside, entries.after - there, np.inf).min(axis=1, initial=np.inf)
     return np.where(np.isfinite(low), low, 0), np.where(np.isfinite(high), high, 0)
 
 
-def _width(places: Array, inside: Array, level: Array) -> Array:
+def _width(entries: _Entries) -> Array:
     """The width with the widest gap: a concave function of the width, so thirds find it.
 
     It lies between what the outermost entries allow.
     """
+    inside, level = entries.inside, entries.level
     first, last = inside.argmax(axis=1), inside.shape[1] - 1 - inside[:, ::-1].argmax(axis=1)
-    rows = np.arange(len(places))
-    rise, run = places[rows, last] - places[rows, first], level[last] - level[first]
+    rows, run = np.arange(len(inside)), level[last] - level[first]
+    least = entries.before[rows, last] - entries.after[rows, first]
+    most = entries.after[rows, last] - entries.before[rows, first]
     several = run > 0
-    low = np.maximum(np.where(several, rise - 1, 1) / np.maximum(run, 1), NARROWEST)
-    high = np.where(several, rise + 1, 1) / np.maximum(run, 1)
+    low = np.maximum(np.where(several, least, 1) / np.maximum(run, 1), NARROWEST)
+    high = np.where(several, most, 1) / np.maximum(run, 1)
     for _ in range(SEARCH):
         third = (high - low) / 3
         left, right = low + third, high - third
-        gaps = [b - a for a, b in (_gap(places, inside, level, w) for w in (left, right))]
+        gaps = [b - a for a, b in (_gap(entries, w) for w in (left, right))]
         wider = gaps[0] < gaps[1]
         low, high = np.where(wider, left, low), np.where(wider, high, right)
     return np.asarray((low + high) / 2)
 
 
-def _holds(found: Straight, places: Array, inside: Array, level: Array, kind: type) -> bool:
+def _holds(found: Straight, entries: _Entries, kind: type) -> bool:
     def levels(acc: Array) -> Array:
         above: Array = acc.astype(kind) - found.start[:, None]
         return np.asarray(np.floor(above / found.width[:, None]))
 
-    exact = (levels(places) >= level) & (levels(places - 1) < level)
-    return bool(np.all(exact | ~inside))
+    level = entries.level
+    exact = (levels(entries.after) >= level) & (levels(entries.before) < level)
+    return bool(np.all(exact | ~entries.inside))

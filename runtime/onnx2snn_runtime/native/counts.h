@@ -36,6 +36,10 @@ struct Line {
 };
 
 struct CountLoops {
+  // acc = factor · x
+  void (*scale_floats)(size_t count, const float* x, float factor, float* acc);
+  void (*scale_widened)(size_t count, const float* x, double factor, double* acc);
+  void (*scale_doubles)(size_t count, const double* x, double factor, double* acc);
   // acc += factor · x
   void (*add_floats)(size_t count, const float* x, float factor, float* acc);
   void (*add_widened)(size_t count, const float* x, double factor, double* acc);
@@ -44,6 +48,8 @@ struct CountLoops {
   // Potentials that begin anywhere, also below 0 or above the threshold.
   void (*averaged_anywhere)(size_t count, const float* sums, AveragedNeurons, float* counts);
   void (*line_floats)(size_t count, const float* acc, Stairs<float>, Line<float>, float* codes);
+  void (*line_widened)(size_t count, const float* acc, Stairs<double>, Line<double>,
+                       float* codes);
   void (*line_doubles)(size_t count, const double* acc, Stairs<double>, Line<double>,
                        float* codes);
   // The same where the line may be one too high: the entries tell.

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import astuple
+from functools import reduce
+from math import prod
 
 import numpy as np
 import onnx
 from onnx import TensorProto
 
 from onnx2snn_runtime.counts.draft import EXACT_FLOAT, Draft
-from onnx2snn_runtime.counts.kernels import COUNT_DOMAIN, gather_sums, rows
+from onnx2snn_runtime.counts.kernels import COUNT_DOMAIN, Sums, gather_sums, rows
 from onnx2snn_runtime.counts.rule import RULES
-from onnx2snn_runtime.counts.staircase import Straight, find_line, straighten
+from onnx2snn_runtime.counts.staircase import Line, Straight, find_line, straighten
 from onnx2snn_runtime.opspec import DOMAIN, OPS, Array
 from onnx2snn_runtime.time_axis import attributes_of
 
 NAME = "StaircaseFire"
+#: Sums are listed if they are no more.
+MOST_SUMS = 2**19
 
 
 @RULES.register(NAME)
@@ -54,9 +58,7 @@ def _fire_by_kernel(draft: Draft, node: onnx.NodeProto, tau: Array, lowest: int)
     sums = gather_sums(draft, current, draft.ranks[output])
     wide = largest + 1 >= EXACT_FLOAT or any(name in draft.wide for name in sums.tensors)
     kinds: list[type] = [np.float64] if wide else [np.float32, np.float64]
-    ways = [(kind, above) for above in (0, 1) for kind in kinds]
-    lines = ((find_line(tau, largest, kind, above=above), kind, above) for kind, above in ways)
-    line, kind, above = next((way for way in lines if way[0]), (None, kinds[0], 1))
+    line, kind, above = _closest_line(draft, sums, tau, largest, kinds)
     # Level 0 begins below everything; where nothing or everything passes, one place is as good.
     first = np.full((len(tau), 1), -np.inf)
     entries = np.concatenate([first, np.clip(tau, -largest, largest + 1)], axis=1)
@@ -75,6 +77,40 @@ def _fire_by_kernel(draft: Draft, node: onnx.NodeProto, tau: Array, lowest: int)
         low=-most,
         high=most,
     )
+
+
+def _closest_line(
+    draft: Draft, sums: Sums, tau: Array, largest: int, kinds: list[type]
+) -> tuple[Line | None, type, int]:
+    """A line, the type to compute it in, and how many levels it may give too many.
+
+    It is one of all whole numbers, one of the sums that can be, where these are few enough to be
+    listed, or one that is close.
+    """
+    for above, listed in ((0, False), (0, True), (1, False)):
+        among = _possible_sums(draft, sums, len(tau)) if listed else None
+        if listed and among is None:
+            continue
+        for kind in kinds:
+            line = find_line(tau, largest, kind, above=above, sums=among)
+            if line is not None:
+                return line, kind, above
+    return None, kinds[0], 1
+
+
+def _possible_sums(draft: Draft, sums: Sums, tables: int) -> Array | None:
+    """All sums of the tensors' whole numbers, int64, if they are few and the same everywhere."""
+    ranges, factors = [], []  # a range may be as long as float64 can count
+    for tensor, factor in zip(sums.tensors, sums.factors, strict=True):
+        size, same = draft.sizes.get(tensor), np.unique(factor)
+        if size is None or len(same) != 1 or same[0] != np.rint(same[0]):
+            return None
+        ranges.append(range(0 if tensor in draft.natural else -size, size + 1))
+        factors.append(int(same[0]))
+    if tables != 1 or prod(map(len, ranges)) > MOST_SUMS:
+        return None
+    products = (factor * np.array(r) for factor, r in zip(factors, ranges, strict=True))
+    return np.unique(reduce(np.add.outer, products))
 
 
 def _divide(draft: Draft, node: onnx.NodeProto, straight: Straight, rank: int) -> None:

@@ -21,10 +21,11 @@ class CountAveraged final : public Kernel {
     const CountLoops& loop = loops().counts;
     planes.run(context, [&](size_t channel, size_t begin, size_t count) {
       float acc[kBlock];
-      sums.fill(channel, begin, count, acc);
+      const float* current = sums.alone(channel, begin);
+      if (!current) sums.fill(channel, begin, count, acc);
       const float* given = neurons.at(channel);
       const AveragedNeurons here{given[0], given[1], given[2], steps_, divides_};
-      (anywhere_ ? loop.averaged_anywhere : loop.averaged)(count, acc, here, counts + begin);
+      (anywhere_ ? loop.averaged_anywhere : loop.averaged)(count, current ? current : acc, here, counts + begin);
     });
   }
 

@@ -11,6 +11,15 @@ void follow(size_t n, const double* acc, Stairs<double> stairs, Line<double> lin
   const CountLoops& loop = loops().counts;
   (stairs.entries ? loop.guess_doubles : loop.line_doubles)(n, acc, stairs, line, codes);
 }
+// Accumulators that are one tensor as it is.
+void follow_alone(size_t n, const float* acc, Stairs<float> stairs, Line<float> line,
+                  float* codes) {
+  follow(n, acc, stairs, line, codes);
+}
+void follow_alone(size_t n, const float* acc, Stairs<double> stairs, Line<double> line,
+                  float* codes) {
+  loops().counts.line_widened(n, acc, stairs, line, codes);
+}
 void bisect(size_t n, const float* acc, Stairs<float> stairs, float* codes) {
   loops().counts.bisect_floats(n, acc, stairs, codes);
 }
@@ -54,12 +63,15 @@ class CountStaircase final : public Kernel {
     float* codes = context.output<float>(0, shape);
     planes.run(context, [&](size_t channel, size_t begin, size_t count) {
       Real acc[kBlock];
-      sums.fill(channel, begin, count, acc);
       const Real* table = last < 0 ? nullptr : entries.at(channel);
       const Stairs<Real> stairs{table, last, lowest_, low_, high_};
-      if (!has_line) return bisect(count, acc, stairs, codes + begin);
-      const Real* line = line_rows.at(channel);
-      follow(count, acc, stairs, {line[0], line[1], line[2], line[3]}, codes + begin);
+      const Real* row = has_line ? line_rows.at(channel) : nullptr;
+      const Line<Real> line = row ? Line<Real>{row[0], row[1], row[2], row[3]} : Line<Real>{};
+      const float* alone = row && !table ? sums.alone(channel, begin) : nullptr;
+      if (alone) return follow_alone(count, alone, stairs, line, codes + begin);
+      sums.fill(channel, begin, count, acc);
+      if (!row) return bisect(count, acc, stairs, codes + begin);
+      follow(count, acc, stairs, line, codes + begin);
     });
   }
 

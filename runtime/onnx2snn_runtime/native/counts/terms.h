@@ -65,6 +65,15 @@ class Planes {
   size_t size_;
 };
 
+inline void scale(size_t count, const float* x, float factor, float* acc) {
+  loops().counts.scale_floats(count, x, factor, acc);
+}
+inline void scale(size_t count, const float* x, double factor, double* acc) {
+  loops().counts.scale_widened(count, x, factor, acc);
+}
+inline void scale(size_t count, const double* x, double factor, double* acc) {
+  loops().counts.scale_doubles(count, x, factor, acc);
+}
 inline void add(size_t count, const float* x, float factor, float* acc) {
   loops().counts.add_floats(count, x, factor, acc);
 }
@@ -93,19 +102,30 @@ class Sums {
     if (factors.width() != tensors_.size()) throw Failure("a factor for each of the currents");
   }
 
+  // The values of a block, if there is one tensor of floats and nothing is multiplied; or nothing.
+  const float* alone(size_t channel, size_t begin) const {
+    const bool plain = tensors_.size() == 1 && tensors_[0].type == kFloat;
+    return plain && factors_.at(channel)[0] == 1 ? tensors_[0].values<float>() + begin : nullptr;
+  }
+
   void fill(size_t channel, size_t begin, size_t count, Real* acc) const {
-    std::fill_n(acc, count, Real{0});
     for (size_t i = 0; i < tensors_.size(); ++i) {
       const Real factor = factors_.at(channel)[i];
       if (tensors_[i].type == kFloat) {
-        add(count, tensors_[i].values<float>() + begin, factor, acc);
+        join(i, count, tensors_[i].values<float>() + begin, factor, acc);
       } else if constexpr (std::is_same_v<Real, double>) {
-        add(count, tensors_[i].values<double>() + begin, factor, acc);
+        join(i, count, tensors_[i].values<double>() + begin, factor, acc);
       }
     }
   }
 
  private:
+  // The first product is what the others are added to.
+  template <class Value>
+  static void join(size_t i, size_t count, const Value* x, Real factor, Real* acc) {
+    i == 0 ? scale(count, x, factor, acc) : add(count, x, factor, acc);
+  }
+
   const ByChannel<Real> factors_;
   std::vector<Tensor> tensors_;
 };
