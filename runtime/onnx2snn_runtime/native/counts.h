@@ -35,6 +35,15 @@ struct Line {
   Real most;
 };
 
+// Two tensors, each times its factor.
+template <class Real>
+struct Pair {
+  const float* x;
+  const float* y;
+  Real x_factor;
+  Real y_factor;
+};
+
 struct CountLoops {
   // acc = factor · x
   void (*scale_floats)(size_t count, const float* x, float factor, float* acc);
@@ -52,6 +61,9 @@ struct CountLoops {
                        float* codes);
   void (*line_doubles)(size_t count, const double* acc, Stairs<double>, Line<double>,
                        float* codes);
+  void (*line_float_pairs)(size_t count, Pair<float>, Stairs<float>, Line<float>, float* codes);
+  void (*line_double_pairs)(size_t count, Pair<double>, Stairs<double>, Line<double>,
+                            float* codes);
   // The same where the line may be one too high: the entries tell.
   void (*guess_floats)(size_t count, const float* acc, Stairs<float>, Line<float>, float* codes);
   void (*guess_doubles)(size_t count, const double* acc, Stairs<double>, Line<double>,

@@ -4,21 +4,25 @@ namespace onnx2snn {
 namespace {
 
 void follow(size_t n, const float* acc, Stairs<float> stairs, Line<float> line, float* codes) {
-  const CountLoops& loop = loops().counts;
-  (stairs.entries ? loop.guess_floats : loop.line_floats)(n, acc, stairs, line, codes);
+  loops().counts.line_floats(n, acc, stairs, line, codes);
+}
+void follow(size_t n, const float* acc, Stairs<double> stairs, Line<double> line, float* codes) {
+  loops().counts.line_widened(n, acc, stairs, line, codes);
 }
 void follow(size_t n, const double* acc, Stairs<double> stairs, Line<double> line, float* codes) {
-  const CountLoops& loop = loops().counts;
-  (stairs.entries ? loop.guess_doubles : loop.line_doubles)(n, acc, stairs, line, codes);
+  loops().counts.line_doubles(n, acc, stairs, line, codes);
 }
-// Accumulators that are one tensor as it is.
-void follow_alone(size_t n, const float* acc, Stairs<float> stairs, Line<float> line,
-                  float* codes) {
-  follow(n, acc, stairs, line, codes);
+void follow(size_t n, Pair<float> pair, Stairs<float> stairs, Line<float> line, float* codes) {
+  loops().counts.line_float_pairs(n, pair, stairs, line, codes);
 }
-void follow_alone(size_t n, const float* acc, Stairs<double> stairs, Line<double> line,
-                  float* codes) {
-  loops().counts.line_widened(n, acc, stairs, line, codes);
+void follow(size_t n, Pair<double> pair, Stairs<double> stairs, Line<double> line, float* codes) {
+  loops().counts.line_double_pairs(n, pair, stairs, line, codes);
+}
+void guess(size_t n, const float* acc, Stairs<float> stairs, Line<float> line, float* codes) {
+  loops().counts.guess_floats(n, acc, stairs, line, codes);
+}
+void guess(size_t n, const double* acc, Stairs<double> stairs, Line<double> line, float* codes) {
+  loops().counts.guess_doubles(n, acc, stairs, line, codes);
 }
 void bisect(size_t n, const float* acc, Stairs<float> stairs, float* codes) {
   loops().counts.bisect_floats(n, acc, stairs, codes);
@@ -62,17 +66,37 @@ class CountStaircase final : public Kernel {
     const int32_t last = static_cast<int32_t>(entries.width()) - 1;
     float* codes = context.output<float>(0, shape);
     planes.run(context, [&](size_t channel, size_t begin, size_t count) {
-      Real acc[kBlock];
       const Real* table = last < 0 ? nullptr : entries.at(channel);
       const Stairs<Real> stairs{table, last, lowest_, low_, high_};
-      const Real* row = has_line ? line_rows.at(channel) : nullptr;
-      const Line<Real> line = row ? Line<Real>{row[0], row[1], row[2], row[3]} : Line<Real>{};
-      const float* alone = row && !table ? sums.alone(channel, begin) : nullptr;
-      if (alone) return follow_alone(count, alone, stairs, line, codes + begin);
+      float* here = codes + begin;
+      if (has_line && !table) {
+        return level(sums, channel, begin, count, stairs, cut(line_rows.at(channel)), here);
+      }
+      Real acc[kBlock];
       sums.fill(channel, begin, count, acc);
-      if (!row) return bisect(count, acc, stairs, codes + begin);
-      follow(count, acc, stairs, line, codes + begin);
+      if (!has_line) return bisect(count, acc, stairs, here);
+      const Real* line = line_rows.at(channel);
+      guess(count, acc, stairs, {line[0], line[1], line[2], line[3]}, here);
     });
+  }
+
+  // A line that is exact: its ends are those of the codes, too.
+  template <class Real>
+  Line<Real> cut(const Real* line) const {
+    const Real low = static_cast<Real>(low_ - lowest_), high = static_cast<Real>(high_ - lowest_);
+    return {line[0], line[1], std::max(line[2], low), std::max(low, std::min(line[3], high))};
+  }
+
+  template <class Real>
+  static void level(const Sums<Real>& sums, size_t channel, size_t begin, size_t count,
+                    Stairs<Real> stairs, Line<Real> line, float* codes) {
+    if (sums.paired()) return follow(count, sums.pair(channel, begin), stairs, line, codes);
+    if (const float* alone = sums.alone(channel, begin)) {
+      return follow(count, alone, stairs, line, codes);
+    }
+    Real acc[kBlock];
+    sums.fill(channel, begin, count, acc);
+    follow(count, acc, stairs, line, codes);
   }
 
   int32_t lowest_;

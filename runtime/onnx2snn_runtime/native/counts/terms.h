@@ -108,6 +108,16 @@ class Sums {
     return plain && factors_.at(channel)[0] == 1 ? tensors_[0].values<float>() + begin : nullptr;
   }
 
+  // The values of a block, if there are two tensors of floats.
+  bool paired() const {
+    return tensors_.size() == 2 && tensors_[0].type == kFloat && tensors_[1].type == kFloat;
+  }
+  Pair<Real> pair(size_t channel, size_t begin) const {
+    const Real* factors = factors_.at(channel);
+    return {tensors_[0].values<float>() + begin, tensors_[1].values<float>() + begin, factors[0],
+            factors[1]};
+  }
+
   void fill(size_t channel, size_t begin, size_t count, Real* acc) const {
     for (size_t i = 0; i < tensors_.size(); ++i) {
       const Real factor = factors_.at(channel)[i];
