@@ -6,6 +6,7 @@
 namespace onnx2snn {
 
 // use(item, memory) for every item; make() gives the memory of one lane. `use` must not throw.
+// A lane does neighbours, so that a core finds in its caches what it wrote one layer before.
 template <class Make, class Use>
 void in_lanes(const Context& context, size_t threads, size_t items, const Make& make,
               const Use& use) {
@@ -14,7 +15,8 @@ void in_lanes(const Context& context, size_t threads, size_t items, const Make& 
   memory.reserve(lanes);
   for (size_t lane = 0; lane < lanes; ++lane) memory.push_back(make());
   context.parallel(lanes, [&](size_t lane) {
-    for (size_t item = lane; item < items; item += lanes) use(item, memory[lane]);
+    const size_t end = items * (lane + 1) / lanes;
+    for (size_t item = items * lane / lanes; item < end; ++item) use(item, memory[lane]);
   });
 }
 

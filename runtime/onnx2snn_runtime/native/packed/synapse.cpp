@@ -68,6 +68,10 @@ void Synapse::choose_patches() {
   const size_t wanted = std::max<size_t>(1, fitting / std::min(steps_, kStepsTogether));
   patch_pixels_ = std::max<size_t>(1, std::min(wanted, step_pixels_));
   patch_steps_ = std::max<size_t>(1, std::min(steps_, fitting / patch_pixels_));
+  // As many for each thread, of one size.
+  const size_t least = (step_pixels_ + patch_pixels_ - 1) / patch_pixels_;
+  const size_t even = least < threads_ ? least : (least + threads_ - 1) / threads_ * threads_;
+  patch_pixels_ = std::max<size_t>(1, (step_pixels_ + even - 1) / std::max<size_t>(1, even));
   patches_ = (step_pixels_ + patch_pixels_ - 1) / patch_pixels_;
   // Where there are fewer patches than threads, threads share a patch and divide its channels.
   const size_t items = std::max<size_t>(1, patches_ * range_count_);
