@@ -6,7 +6,8 @@ import json
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -27,17 +28,8 @@ def operator_shares(load: Callable[[], Callable[[], object]]) -> dict[str, float
     ``load`` makes its onnxruntime sessions itself, so that what is profiled is what is run, with
     whatever the runtime changes in the file's graph.
     """
-    made: list[Any] = []
-    make = onnxruntime.InferenceSession
-
-    def profiled(model: bytes, options: Any, **rest: Any) -> Any:
-        options.enable_profiling = True
-        options.profile_file_prefix = str(Path(folder) / f"session{len(made)}")
-        made.append(make(model, options, **rest))
-        return made[-1]
-
     with tempfile.TemporaryDirectory() as folder:
-        with mock.patch.object(onnxruntime, "InferenceSession", profiled):
+        with profiled_sessions(Path(folder)) as made:
             run = load()
             started = time.perf_counter()
             for _ in range(RUNS):
@@ -49,6 +41,22 @@ def operator_shares(load: Callable[[], Callable[[], object]]) -> dict[str, float
                 seconds[event["args"]["op_name"]] += event["dur"] / 1e6
     seconds[REST] = whole - seconds.total()
     return {op: part / whole for op, part in seconds.most_common()}
+
+
+@contextmanager
+def profiled_sessions(folder: Path) -> Iterator[list[Any]]:
+    """The onnxruntime sessions that are made meanwhile, each with a profile in the folder."""
+    made: list[Any] = []
+    make = onnxruntime.InferenceSession
+
+    def profiled(model: bytes, options: Any, **rest: Any) -> Any:
+        options.enable_profiling = True
+        options.profile_file_prefix = str(folder / f"session{len(made)}")
+        made.append(make(model, options, **rest))
+        return made[-1]
+
+    with mock.patch.object(onnxruntime, "InferenceSession", profiled):
+        yield made
 
 
 def _node_events(file: Path) -> list[dict[str, Any]]:

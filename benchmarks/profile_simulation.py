@@ -12,38 +12,21 @@ import json
 import tempfile
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
-import onnx
 from common import RESNET20, Network, head, publish, table
+from operator_profile import profiled_sessions
 
 from onnx2snn import convert
 from onnx2snn.calibration import open_dataset
 from onnx2snn.frontend import read_source
 from onnx2snn_runtime import SpikingSession
-from onnx2snn_runtime.backend import BACKENDS, BackendOptions
+from onnx2snn_runtime.backend import BackendOptions
 from onnx2snn_runtime.backends.stock import StockExecutable
 
 RUNS = 5
 LARGEST = 9
 THREADS = 1
-
-
-class Profiled:
-    """A backend that profiles what another one loads."""
-
-    def __init__(self, backend: str, folder: str) -> None:
-        self._load = BACKENDS.get(backend)
-        self._prefix = str(Path(folder) / backend)
-        self.loaded: list[StockExecutable] = []
-
-    def __call__(self, model: onnx.ModelProto, options: BackendOptions) -> StockExecutable:
-        """The model, loaded with a profile."""
-        executable = self._load(model, replace(options, profile=self._prefix))
-        assert isinstance(executable, StockExecutable)
-        self.loaded.append(executable)
-        return executable
 
 
 def microseconds(profile: Path) -> Counter[str]:
@@ -93,31 +76,29 @@ def profile(network: Network, neuron: str, backend: str, timesteps: int, samples
         preprocessing=network.preprocessing,
     )
     with tempfile.TemporaryDirectory() as folder:
-        profiled = Profiled(backend, folder)
-        BACKENDS.register(f"profiled-{backend}-{neuron}")(profiled)
-        session = SpikingSession(
-            result.model, backend=f"profiled-{backend}-{neuron}", threads=THREADS
-        )
-        test = open_dataset(network.test, session.inputs, network.preprocessing)
-        feeds = next(iter(test.subset(samples).batches(samples)))
-        for _ in range(RUNS):
-            session.run(feeds, timesteps)
-        files = [executable.end_profile() for executable in profiled.loaded]
+        with profiled_sessions(Path(folder)) as made:
+            session = SpikingSession(result.model, backend=backend, threads=THREADS)
+            test = open_dataset(network.test, session.inputs, network.preprocessing)
+            feeds = next(iter(test.subset(samples).batches(samples)))
+            for _ in range(RUNS):
+                session.run(feeds, timesteps)
+        files = [Path(one.end_profiling()) for one in made]
         return report(f"{neuron}, {backend}", files, RUNS * samples)
 
 
 def profile_source(network: Network, samples: int) -> list[str]:
     """The report of the network itself."""
     model = read_source(network.model)[0]
+    infos = SpikingSession(convert(network.model, 1).model).inputs
+    test = open_dataset(network.test, infos, network.preprocessing)
+    feeds = next(iter(test.subset(samples).batches(samples)))
     with tempfile.TemporaryDirectory() as folder:
-        options = BackendOptions(threads=THREADS, profile=str(Path(folder) / "source"))
-        executable = StockExecutable(model, options)
-        infos = SpikingSession(convert(network.model, 1).model).inputs
-        test = open_dataset(network.test, infos, network.preprocessing)
-        feeds = next(iter(test.subset(samples).batches(samples)))
-        for _ in range(RUNS):
-            executable.run([model.graph.output[0].name], feeds)
-        return report("the source network", [executable.end_profile()], RUNS * samples)
+        with profiled_sessions(Path(folder)) as made:
+            executable = StockExecutable(model, BackendOptions(threads=THREADS))
+            for _ in range(RUNS):
+                executable.run([model.graph.output[0].name], feeds)
+        files = [Path(one.end_profiling()) for one in made]
+        return report("the source network", files, RUNS * samples)
 
 
 def main() -> None:

@@ -1,12 +1,14 @@
 """Peak memory of simulations, beside what the session is told it may use.
 
-Needs ``models/vgg16half_cifar10.onnx``, ``models/akamaster_cifar10_resnet20.onnx`` and
-``cifar10_test_lossless.npz``; Linux, which tells a process its peak. Each simulation is a process
-of its own. Its peak is counted from the moment when the network is loaded and has run one step.
+VGG-16 of full width with random weights (``vgg16.py``), ``models/vgg16half_cifar10.onnx`` and
+``models/akamaster_cifar10_resnet20.onnx`` on images of ``cifar10_test_lossless.npz``; Linux, which
+tells a process its peak. Each simulation is a process of its own. Its peak is counted from the
+moment when the network is loaded, has run one step, and has given back what it does not hold.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
 import re
 import subprocess
@@ -18,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from common import CIFAR_TEST, DATA, RESNET20, head, publish, table
+from vgg16 import vgg16
 
 from onnx2snn import convert
 from onnx2snn_runtime import SpikingSession
@@ -28,16 +31,17 @@ VGG16 = DATA / "models" / "vgg16half_cifar10.onnx"
 
 @dataclass(frozen=True)
 class Simulation:
-    """What is simulated, in how much memory."""
+    """What is simulated, in how much memory; without a ``source``, VGG-16 with random weights."""
 
     name: str
-    source: Path
+    source: Path | None
     timesteps: int
     samples: int
     memory: int
 
 
 SIMULATIONS = (
+    Simulation("VGG-16", None, 128, 256, 1024 * MIB),
     Simulation("VGG-16 (half width)", VGG16, 128, 256, 1024 * MIB),
     Simulation("VGG-16 (half width)", VGG16, 128, 32, 1024 * MIB),
     Simulation("VGG-16 (half width)", VGG16, 128, 32, 256 * MIB),
@@ -60,6 +64,7 @@ def simulate(model: str, samples: int, memory: int) -> None:
     with np.load(CIFAR_TEST) as archive:
         images = archive["images"][:samples].transpose(0, 3, 1, 2).astype(np.float32) / 128 - 1
     session.run(images[:1], window=1)
+    ctypes.CDLL(None).malloc_trim(0)  # what loading left free would hide what running takes
     Path("/proc/self/clear_refs").write_text("5")
     before, started = peak(), time.perf_counter()
     outputs = session.run(images)
@@ -70,7 +75,7 @@ def simulate(model: str, samples: int, memory: int) -> None:
 def measure(simulation: Simulation, folder: str) -> list[str]:
     """One row of the table."""
     target = str(Path(folder) / "model.snn.onnx")
-    convert(simulation.source, simulation.timesteps).save(target)
+    convert(simulation.source or vgg16(seed=0), simulation.timesteps).save(target)
     call = [sys.executable, __file__, target, str(simulation.samples), str(simulation.memory)]
     done = subprocess.run(call, check=True, capture_output=True, text=True)
     used, seconds, _ = json.loads(done.stdout)

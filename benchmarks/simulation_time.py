@@ -7,7 +7,9 @@ threads, which is of wall-clock time: both of its runs need a machine that is le
 that is compared runs in turn in every repetition; a ratio is the median of the repetitions' ratios.
 The source network runs at its best batch, and so does SpikingJelly, in an interpreter of its own
 (``--spikingjelly-python``), on the same weights, thresholds, potentials and inputs; that both fire
-the same spikes is looked at first.
+the same spikes is looked at first. What is computed in spike counts (ASG, exact-radix) is one pass
+as the source network is, so it gets as many samples as that. "stock" is a session without compiled
+kernels; "the file in onnxruntime" is no session of ours, and shown without a target.
 """
 
 from __future__ import annotations
@@ -112,17 +114,20 @@ def wanted(network: Network, timesteps: int, theirs: Iterable[str]) -> list[Rati
 def measure(network: Network, timesteps: int, folder: Path, peer: Peer | None, n: int) -> Measured:
     """All measurements of one network at one T."""
     forms, samples = Forms(network, timesteps, folder), len(network.images)
-    plain = forms.plain()
+    plain, source = forms.plain(), source_task(network)
     tasks = {
         "native": forms.simulation(plain),
         "stock": forms.simulation(plain, "stock"),
-        "ASG": forms.simulation(forms.plain("asg", neuron="asg")),
+        "the file in onnxruntime": forms.bare(plain),
         "int8 weights": forms.simulation(forms.plain("int8", weight_bits=8)),
     }
-    if timesteps == SHORT:
-        tasks["exact-radix"] = forms.simulation(forms.exact_radix())
     runs = {k: per_sample(t.load(), samples, time.process_time) for k, t in tasks.items()}
-    source = source_task(network)
+    counted = {"ASG": forms.plain("asg", neuron="asg")}
+    if timesteps == SHORT:
+        counted["exact-radix"] = forms.exact_radix()
+    for name, file in counted.items():
+        task = forms.simulation(file, samples=source.samples)
+        runs[name] = per_sample(task.load(), source.samples, time.process_time)
     runs["ANN"] = per_sample(source.load(), source.samples, time.process_time)
     if timesteps == SHORT:
         for threads, words in ((1, "one thread (wall)"), (2, "two threads (wall)")):

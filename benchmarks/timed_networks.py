@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 from common import RESNET20
 from vgg16 import vgg16
 
@@ -19,6 +21,8 @@ from onnx2snn_runtime.backend import BackendOptions
 
 CALIBRATION_SAMPLES = 64
 VGG_SAMPLES, RESNET_SAMPLES = 8, 16
+#: Rows (steps of samples) at once without our package, which chooses them otherwise.
+BARE_ROWS = 32
 #: Images on which spikes are looked at.
 FEW_IMAGES = 2
 #: Of every spiking form, unless it says otherwise: what SpikingJelly's neurons can do as well.
@@ -65,6 +69,24 @@ def trained_resnet() -> Network:
     return Network("ResNet-20", RESNET20.model, feeds["input"], data, "percentile", 0.35)
 
 
+@dataclass(frozen=True)
+class BareTask:
+    """Run a file as it is, ``batch`` samples at once: onnxruntime alone, its function bodies."""
+
+    model: Path
+    images: np.ndarray
+    batch: int
+
+    def load(self) -> Callable[[], object]:
+        """The file, loaded."""
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        session = onnxruntime.InferenceSession(self.model, options)
+        starts = range(0, len(self.images), self.batch)
+        parts = [{"input": self.images[i : i + self.batch]} for i in starts]
+        return lambda: [session.run(None, part) for part in parts]
+
+
 class Forms:
     """The spiking forms of a network: files in a folder, and what simulates them."""
 
@@ -80,10 +102,22 @@ class Forms:
         """The exact spiking form of the network quantized to eight bits; its T is 8."""
         return self._convert("exact-radix", None, {"recipe": "exact-radix", "quantize": 8})
 
-    def simulation(self, file: Path, backend: str = "native", threads: int = 1) -> SpikingTask:
-        """The task of simulating all images with a file, at its own T."""
-        feeds, options = {"input": self.network.images}, BackendOptions(threads=threads)
+    def simulation(
+        self, file: Path, backend: str = "native", threads: int = 1, samples: int | None = None
+    ) -> SpikingTask:
+        """The task of simulating all images with a file, at its own T.
+
+        ``samples``: so many; the same images again, if there are fewer.
+        """
+        images = self.network.images
+        images = np.resize(images, (samples or len(images), *images.shape[1:]))
+        feeds, options = {"input": images}, BackendOptions(threads=threads)
         return SpikingTask(str(file), feeds, SpikingSession(str(file)).timesteps, backend, options)
+
+    def bare(self, file: Path) -> BareTask:
+        """The task of running a file without our package, in rows that stay in caches."""
+        batch = max(1, BARE_ROWS // self.timesteps)
+        return BareTask(file, self.network.images, batch)
 
     def _convert(self, name: str, timesteps: int | None, options: dict[str, Any]) -> Path:
         path = self.folder / f"{self.network.name}-{self.timesteps}-{name}.snn.onnx"

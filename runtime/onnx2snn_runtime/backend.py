@@ -19,12 +19,10 @@ class BackendOptions:
     Attributes:
         providers: onnxruntime execution providers, in order of preference.
         threads: threads of one operator; 0 for the backend's default.
-        profile: where onnxruntime writes a profile, without the ending; empty for none.
     """
 
     providers: tuple[str, ...] = ("CPUExecutionProvider",)
     threads: int = 0
-    profile: str = ""
 
 
 class Executable(Protocol):

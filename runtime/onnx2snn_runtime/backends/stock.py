@@ -45,9 +45,6 @@ class StockExecutable:
         session_options.enable_mem_pattern = False
         # Matrices of integers times a scale would be multiplied with activations rounded to 8 bits.
         session_options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", FLOAT32)
-        if options.profile:
-            session_options.enable_profiling = True
-            session_options.profile_file_prefix = options.profile
         if custom_ops:
             session_options.register_custom_ops_library(str(custom_ops))
         try:
@@ -66,10 +63,6 @@ class StockExecutable:
         except Exception as error:  # as above
             raise BackendError(f"onnxruntime cannot run the model: {error}") from error
         return values
-
-    def end_profile(self) -> Path:
-        """The file with the profile of all runs so far, if the options ask for one."""
-        return Path(self._session.end_profiling())
 
 
 def for_stock(model: onnx.ModelProto, options: BackendOptions) -> onnx.ModelProto:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from threading import Lock
 from typing import Any
 
 import numpy.typing as npt
@@ -41,6 +42,7 @@ class UnrolledExecutables:
         self._load = load
         self._default = file_timesteps(model)
         self._loaded: OrderedDict[int, Executable] = OrderedDict()
+        self._lock = Lock()
 
     @classmethod
     def of(
@@ -70,10 +72,11 @@ class UnrolledExecutables:
 
     def _get(self, steps: int) -> Executable:
         """The executable for windows of so many steps; with bodies, if they are many."""
-        if steps not in self._loaded:
-            unrolled = with_unrolled_steps(self._model, steps)
-            self._loaded[steps] = self._load(self._model if unrolled is None else unrolled)
-            if len(self._loaded) > KEPT:
-                self._loaded.popitem(last=False)
-        self._loaded.move_to_end(steps)
-        return self._loaded[steps]
+        with self._lock:
+            if steps not in self._loaded:
+                unrolled = with_unrolled_steps(self._model, steps)
+                self._loaded[steps] = self._load(self._model if unrolled is None else unrolled)
+                if len(self._loaded) > KEPT:
+                    self._loaded.popitem(last=False)
+            self._loaded.move_to_end(steps)
+            return self._loaded[steps]

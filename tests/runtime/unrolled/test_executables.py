@@ -1,9 +1,12 @@
 """A model unrolled for windows of several lengths."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
 from onnx2snn_runtime.backend import BACKENDS, BackendOptions
+from onnx2snn_runtime.backends import stock
 from onnx2snn_runtime.backends.stock import StockExecutable
 from onnx2snn_runtime.unrolled import executables
 from onnx2snn_runtime.unrolled.executables import ENOUGH_STEPS, KEPT, UnrolledExecutables
@@ -70,3 +73,25 @@ def test_what_is_not_unrolled(residual, loaded, monkeypatch):
     monkeypatch.setattr(executables.platform, "machine", lambda: "abacus")
     assert UnrolledExecutables.of(residual(), loaded) is None
     assert loaded.told == []
+
+
+def test_the_stock_backend_unrolls(residual, pictures, loaded):
+    executable = BACKENDS.get("stock")(residual(), BackendOptions())
+    assert isinstance(executable, UnrolledExecutables)
+    reference = BACKENDS.get("reference")(residual(), BackendOptions())
+    np.testing.assert_array_equal(run(executable, pictures, 5), run(reference, pictures, 5))
+
+
+def test_other_providers_run_the_bodies(residual, loaded, monkeypatch):
+    monkeypatch.setattr(stock, "StockExecutable", lambda model, options: model)
+    model, providers = residual(), ("CUDAExecutionProvider", stock.CPU)
+    assert stock.load(model, BackendOptions(providers)) is model
+
+
+def test_many_threads_at_once(residual, pictures, loaded):
+    found = UnrolledExecutables.of(residual(), loaded)
+    lengths = [1, 2, 3, 4, 5] * 4
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda steps: run(found, pictures, steps), lengths))
+    for answer, again in zip(answers[:5], answers[5:10], strict=True):
+        np.testing.assert_array_equal(answer, again)
