@@ -25,7 +25,7 @@ ENOUGH_SAMPLES = 16
 CACHE = 2 * 2**20
 #: Rows that a matrix product wants at once, however large they are: below, wide networks (VGG-16)
 #: wait for their weights.
-ENOUGH_ROWS = 16
+ENOUGH_ROWS = 32
 
 
 @dataclass(frozen=True)
