@@ -27,7 +27,7 @@ from onnx2snn_runtime.packed.layers import (
     is_quantized,
     pack,
 )
-from onnx2snn_runtime.packed.spikes import PACKED_DOMAIN, PackedSpikes, Packer
+from onnx2snn_runtime.packed.spikes import ENCODERS, PACKED_DOMAIN, PackedSpikes, Packer
 from onnx2snn_runtime.time_axis import tensors_in_time
 
 LOG = logging.getLogger(__name__)
@@ -91,9 +91,7 @@ class _Rewrite:
     ) -> None:
         self._graph, self._threads, self._tiles = graph, threads, tiles
         self.packer = Packer(graph, threads)
-        reading = [
-            layer for layer in layers if self.packer.zero_point(layer.node.input[0]) is not None
-        ]
+        reading = [layer for layer in layers if self._reads_spikes(layer)]
         self._chains: dict[str, Chain] = {}
         for layer in reading:
             if chain := find_chain(graph, layer, in_time):
@@ -113,6 +111,16 @@ class _Rewrite:
         }
         self._wanted = self._sources()
         self._channels_last: dict[str, str] = {}
+
+    def _reads_spikes(self, layer: IntegerLayer) -> bool:
+        """Whether a layer reads spikes, and not the few channels of an image that was encoded.
+
+        To gather windows of those takes longer than their products in float32.
+        """
+        source = layer.node.input[0]
+        node = self._graph.maker.get(source)
+        encoded = node is not None and node.domain == DOMAIN and node.op_type in ENCODERS
+        return self.packer.zero_point(source) is not None and not (encoded and layer.rank > 2)
 
     def run(self) -> list[onnx.NodeProto]:
         """The nodes of the new graph, without those that nobody reads."""

@@ -13,9 +13,12 @@ from onnx2snn_runtime.opspec import DOMAIN
 from onnx2snn_runtime.packed.graph import Graph, attributes, input_at
 
 PACKED_DOMAIN = "org.onnx2snn.packed"
-#: Ops whose first output is spikes, and the byte that then says silence: 0 where there is none
-#: below 0, else 1.
+#: Encoders of values as spikes, and the byte that then says silence: 0 where there is none below 0,
+#: else 1.
+ENCODERS = {"RateEncode": 0, "PoissonEncode": 0, "ChannelExpand": 0, "IsiEncode": 1}
+#: The same of all ops whose first output is spikes.
 SPEAKERS = {
+    **ENCODERS,
     "IntegrateFire": 0,
     "LeakyIntegrateFire": 0,
     "AveragedIntegrateFire": 0,

@@ -5,6 +5,7 @@ import pytest
 from onnx import helper
 
 from onnx2snn_runtime import SpikingSession
+from onnx2snn_runtime.backend import BACKENDS, BackendOptions
 from onnx2snn_runtime.backends import native
 from onnx2snn_runtime.errors import BackendError
 from onnx2snn_runtime.native.library import usable_library
@@ -157,3 +158,44 @@ class TestSessions:
         for name in reference.spikes:
             np.testing.assert_array_equal(ours.spikes[name], reference.spikes[name])
             np.testing.assert_array_equal(ours.v_final[name], reference.v_final[name])
+
+
+ENCODED = {
+    "rate": "r = org.onnx2snn.RateEncode (x, low, high, timesteps)",
+    "isi": "r = org.onnx2snn.IsiEncode (x, high, timesteps)",
+    "poisson": "r, r_t = org.onnx2snn.PoissonEncode (x, number, no_steps, timesteps)",
+}
+
+
+@pytest.mark.parametrize("encoder", ENCODED)
+def test_encoded_values_are_packed_for_matrices_and_not_for_images(make_model, encoder):
+    body = f"""
+        {ENCODED[encoder]}
+        f = Flatten (r)
+        wide = DequantizeLinear <axis = 1> (many, scale)
+        g = Gemm (f, wide, bias)
+        a, a_v = org.onnx2snn.IntegrateFire (g, theta, v, timesteps)
+        w = DequantizeLinear <axis = 0> (q, scale)
+        c = Conv (r, w, bias)
+        b, b_v = org.onnx2snn.IntegrateFire (c, theta3, v, timesteps)
+    """
+    rng = np.random.default_rng(2)
+    given = {
+        "low": np.zeros(1, np.float32),
+        "high": np.ones(1, np.float32),
+        "number": np.arange(3),
+        "no_steps": np.array(0),
+        "many": rng.integers(-127, 128, (32, 3)).astype(np.int8),
+        "theta": np.full(3, 40, np.float32),
+    }
+    model = make_model(body, ["a", "b"], head="", **given)
+    found = ops(packed(model))
+    assert (found.count("SynapseFire"), found.count("Conv"), found.count("Gemm")) == (1, 1, 0)
+    x = {"x": rng.random((3, 2, 4, 4), dtype=np.float32)}
+    got, expected = (
+        BACKENDS.get(name)(model, BackendOptions()).run(["a", "b"], x)
+        for name in ("native", "reference")
+    )
+    for a, b in zip(got, expected, strict=True):
+        assert 0 < np.abs(b).mean() < 1
+        np.testing.assert_array_equal(a, b)
