@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from onnx2snn.calibration import SiteStatistics
 from onnx2snn.calibration.clipped import ClippedNetwork
-from onnx2snn.calibration.walker import Array, Corrected, View
+from onnx2snn.calibration.walker import Array, Corrected, Encode, View
 from onnx2snn.methods.work import Work
 from onnx2snn.plan import ActivationSite, ConversionConfig, LayerCorrection, NeuronPlan, Progress
 from onnx2snn.segment import Segment
@@ -133,6 +133,7 @@ class Tune(Protocol):
         inputs: Mapping[str, Array],
         config: ConversionConfig,
         progress: Progress | None,
+        encoders: Mapping[str, Encode],
     ) -> Calibrated:
         """The whole network, better on the inputs.
 
@@ -142,6 +143,7 @@ class Tune(Protocol):
             inputs: [N, ...] by name.
             config: what was asked for.
             progress: called with the loss.
+            encoders: of what enters time as spikes, by name.
 
         Raises:
             NoGradientError: an operator has no gradient.
