@@ -81,6 +81,7 @@ class BareTask:
         """The file, loaded."""
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
+        options.log_severity_level = 3  # it warns that "timesteps" can be fed, as it shall be
         session = onnxruntime.InferenceSession(self.model, options)
         starts = range(0, len(self.images), self.batch)
         parts = [{"input": self.images[i : i + self.batch]} for i in starts]

@@ -119,3 +119,26 @@ def test_a_crooked_table_has_a_line_near_it(kind):
     bent = np.array([[0, 10, 20, 30, 40, 140, 240, 340]])
     assert find_line(bent, LARGEST, kind, above=1) is None
     assert find_line(np.zeros((3, 0), np.int64), LARGEST, kind, above=1) is None
+
+
+@given(rng=TABLES, kind=st.sampled_from(KINDS), above=st.sampled_from([0, 1]))
+def test_lines_of_sums_that_can_be(rng, kind, above):
+    tau = np.sort(rng.integers(-500, 500, (rng.integers(1, 4), rng.integers(1, 9))), axis=1)
+    sums = np.unique(rng.integers(-LARGEST, LARGEST, rng.integers(1, 30)))
+    line = find_line(tau, LARGEST, kind, above=above, sums=sums)
+    if line is not None:
+        over = close_levels(line, sums) - counted(tau, sums)
+        assert over.min() >= 0
+        assert over.max() <= above
+    anywhere = find_line(tau, LARGEST, np.float64, above=above)
+    if kind is np.float64 and anywhere is not None and not above:
+        assert line is not None
+
+
+def test_a_crooked_table_is_straight_where_sums_have_gaps():
+    tau = np.array([[0, 10, 20, 30, 40, 50, 60, 75, 80, 90]])
+    sums = np.arange(-90, 100, 10)
+    assert find_line(tau, LARGEST, np.float32, above=0) is None
+    assert find_line(tau, LARGEST, np.float32, above=0, sums=sums) is None  # 70 is among them
+    line = find_line(tau, LARGEST, np.float32, above=0, sums=sums + 5)
+    np.testing.assert_array_equal(close_levels(line, sums + 5), counted(tau, sums + 5))

@@ -87,17 +87,24 @@ def levels(total, table):
     return found
 
 
-def staircase(library, kind, total_of, table, line, entries, rng, shape, **given):
-    x = rng.integers(-400, 400, shape).astype(given.pop("x_kind", np.float32))
-    factors = rng.integers(1, 4, (1, 1)).astype(kind)
+#: One tensor as it is, one times a factor, and two.
+TERMS = ("alone", "scaled", "two")
+
+
+def staircase(library, kind, total_of, table, line, entries, rng, shape, x_kind, terms):
+    x, y = (rng.integers(-400, 400, shape).astype(x_kind) for _ in range(2))
+    factors = rng.integers(2, 4, (1, 2)).astype(kind)
+    factors = {"alone": np.ones((1, 1), kind), "scaled": factors[:, :1], "two": factors}[terms]
+    second = {"second": y} if terms == "two" else None
     closed = np.concatenate([np.full((len(table), 1), -np.inf), table], axis=1)
     constants = {
         "factors": factors,
         "line": line.astype(kind),
         "entries": closed.astype(kind) if entries else np.zeros((1, 0), kind),
     }
-    found = run(library, "CountStaircase", {"x": x}, constants, lowest=-9, low=-7, high=11)
-    np.testing.assert_array_equal(found, np.clip(total_of(x * factors[0, 0]) - 9, -7, 11))
+    found = run(library, "CountStaircase", {"x": x}, constants, second, lowest=-9, low=-7, high=11)
+    total = x * factors[0, 0] + (y * factors[0, 1] if second else 0)
+    np.testing.assert_array_equal(found, np.clip(total_of(total) - 9, -7, 11))
 
 
 @shapes
@@ -106,7 +113,8 @@ def staircase(library, kind, total_of, table, line, entries, rng, shape, **given
     [(np.float32, np.float32), (np.float32, np.float64), (np.float64, np.float64)],
 )
 @pytest.mark.parametrize("way", ["line", "guess", "bisect"])
-def test_staircase(library, instructions, shape, kind, x_kind, way):
+@pytest.mark.parametrize("terms", TERMS)
+def test_staircase(library, instructions, shape, kind, x_kind, way, terms):
     rng = np.random.default_rng(2)
     rows = shape[1]
     width = 2.0 ** rng.integers(4, 6, (rows, 1))
@@ -119,9 +127,25 @@ def test_staircase(library, instructions, shape, kind, x_kind, way):
     line = np.stack([np.full(rows, -100.0), 1 / width[:, 0], 0 * most, most], axis=1)
     line = np.zeros((1, 0)) if way == "bisect" else line
     entries = way != "line"
-    staircase(
-        library, kind, lambda t: levels(t, table), table, line, entries, rng, shape, x_kind=x_kind
-    )
+
+    def total_of(total):
+        return levels(total, table)
+
+    staircase(library, kind, total_of, table, line, entries, rng, shape, x_kind, terms)
+
+
+@pytest.mark.parametrize(("low", "high"), [(-7, -7), (30, 40), (-40, -30)])
+def test_codes_that_are_cut(library, low, high):
+    """Also where no level of the line is among them."""
+    x = np.arange(-50, 50, dtype=np.float32).reshape(2, 5, 10)
+    constants = {
+        "factors": np.ones((1, 1), np.float32),
+        "line": np.array([[-20, 0.5, 0, 12]], np.float32),
+        "entries": np.zeros((1, 0), np.float32),
+    }
+    found = run(library, "CountStaircase", {"x": x}, constants, lowest=-9, low=low, high=high)
+    level = np.clip(np.floor((x + 20) / 2), 0, 12)
+    np.testing.assert_array_equal(found, np.clip(level - 9, low, high))
 
 
 ONES, NOTHING = np.ones((1, 1), np.float32), np.zeros((1, 0), np.float32)
