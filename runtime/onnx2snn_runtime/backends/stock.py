@@ -12,7 +12,7 @@ import onnxruntime
 
 from onnx2snn_runtime.backend import BACKENDS, BackendOptions, Executable
 from onnx2snn_runtime.errors import BackendError
-from onnx2snn_runtime.packed import with_integer_sums
+from onnx2snn_runtime.packed import with_float_weights, with_integer_sums
 from onnx2snn_runtime.unrolled.executables import UnrolledExecutables
 
 CPU = "CPUExecutionProvider"
@@ -68,8 +68,13 @@ class StockExecutable:
 
 
 def for_stock(model: onnx.ModelProto, options: BackendOptions) -> onnx.ModelProto:
-    """The model with integer sums by onnxruntime's own nodes, where its CPU provider is alone."""
-    return with_integer_sums(model) if set(options.providers) <= {CPU} else model
+    """The model as onnxruntime's CPU provider is fast at it, where that is alone.
+
+    Wide layers of integers become integer sums, the weights of other convolutions floats.
+    """
+    if not set(options.providers) <= {CPU}:
+        return model
+    return with_float_weights(with_integer_sums(model))
 
 
 @BACKENDS.register("stock")

@@ -64,13 +64,19 @@ def with_packed_spikes(
 def replace_nodes(
     model: onnx.ModelProto, nodes: list[onnx.NodeProto], initializers: list[onnx.TensorProto]
 ) -> None:
-    """Give the model other nodes, more constants, and drop those that nobody reads now."""
+    """Give the model other nodes, more constants, and drop those that nobody reads now.
+
+    Tensors that are still made keep their meaning, and so their shapes.
+    """
     read = {name for node in nodes for name in reads(node)}
     read.update(i.name for i in (*model.graph.input, *model.graph.output))
     kept = [t for t in (*model.graph.initializer, *initializers) if t.name in read]
+    made = {name for node in nodes for name in node.output}
+    shapes = [v for v in model.graph.value_info if v.name in made]
     del model.graph.node[:], model.graph.initializer[:], model.graph.value_info[:]
     model.graph.node.extend(nodes)
     model.graph.initializer.extend(kept)
+    model.graph.value_info.extend(shapes)
 
 
 class _Rewrite:

@@ -14,7 +14,7 @@ from onnx2snn_runtime.packed.rewrite import replace_nodes
 from onnx2snn_runtime.packed.spikes import Packer
 
 #: Layers of fewer channels lose more by putting windows together than they gain by integers.
-LEAST_CHANNELS = 64
+LEAST_CHANNELS = 128
 END = np.iinfo(np.int64).max
 
 
