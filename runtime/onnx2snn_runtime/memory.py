@@ -111,16 +111,25 @@ def choose_slices(
         threads: that share the work; each brings caches.
         most_steps: beyond which more samples at once gain more; None: as long as there are steps.
     """
-    slices = _fitting(need, memory, samples, timesteps, batch, window, can_cut)
+    short = most_steps is not None and window is None and can_cut
+    if most_steps is not None and short:
+        timesteps = even_steps(timesteps, most_steps)
+    enough = 1 if short else ENOUGH_SAMPLES
+    slices = _fitting(need, memory, samples, timesteps, batch, window, can_cut, enough)
     if not need.per_row:
         return slices
     rows, steps, at_once = need.rows_in_cache(threads), slices.steps, slices.samples
     if batch is None:
-        least = min(steps, most_steps or steps) if window is None and can_cut else steps
-        at_once = min(at_once, max(1, rows // least))
-    if window is None and can_cut:
+        at_once = min(at_once, max(1, rows // steps))
+    if window is None and can_cut and not short:
         steps = min(steps, max(1, rows // at_once))
     return Slices(at_once, steps)
+
+
+def even_steps(timesteps: int, most: int) -> int:
+    """Steps of the windows, none longer than ``most``, into which T is cut most evenly."""
+    windows = -(-timesteps // most)
+    return -(-timesteps // windows)
 
 
 def _fitting(
@@ -131,6 +140,7 @@ def _fitting(
     batch: int | None,
     window: int | None,
     can_cut: bool,
+    enough: int,
 ) -> Slices:
     """What fits into memory: the whole window if that leaves enough samples, else a part."""
     if window is not None or not can_cut:
@@ -139,7 +149,7 @@ def _fitting(
         return Slices(batch or min(fits, samples), steps)
     if not need.per_row:
         return Slices(batch or UNKNOWN_SAMPLES, min(UNKNOWN_STEPS, timesteps))
-    at_once = batch or min(samples, max(ENOUGH_SAMPLES, need.samples_in(memory, timesteps)))
+    at_once = batch or min(samples, max(enough, need.samples_in(memory, timesteps)))
     at_once = batch or min(at_once, need.samples_in(memory, 1))
     return Slices(at_once, min(timesteps, need.steps_in(memory, at_once)))
 

@@ -19,6 +19,7 @@ from onnx2snn_runtime.memory import (
     Footprint,
     Slices,
     choose_slices,
+    even_steps,
     footprint,
 )
 
@@ -125,6 +126,37 @@ WIDE = Footprint(per_row=10, per_sample=0, largest_row=CACHE // 64)
 def test_rows_stay_in_the_cache(samples, T, threads, slices):
     known = {"batch": None, "window": None, "can_cut": True, "threads": threads}
     assert choose_slices(WIDE, 10**9, samples, T, **known) == slices
+
+
+@pytest.mark.parametrize(
+    ("samples", "T", "memory", "decided", "slices"),
+    [
+        # 64 rows stay in the cache: eight steps of so many samples, or all that there are.
+        (100, 8, 10**9, {}, Slices(8, 8)),
+        (100, 64, 10**9, {}, Slices(8, 8)),
+        (3, 64, 10**9, {}, Slices(3, 8)),
+        # Windows of one length, or nearly.
+        (100, 20, 10**9, {}, Slices(9, 7)),
+        (100, 9, 10**9, {}, Slices(12, 5)),
+        # Little memory: fewer samples, and then fewer steps.
+        (100, 64, 10 * 8 * 3, {}, Slices(3, 8)),
+        (100, 64, 10 * 5, {}, Slices(1, 5)),
+        # What is decided stays.
+        (100, 64, 10**9, {"batch": 50}, Slices(50, 8)),
+        (100, 64, 10**9, {"window": 30}, Slices(2, 30)),
+        (100, 64, 10**9, {"can_cut": False}, Slices(1, 64)),
+    ],
+)
+def test_short_windows_of_many_samples(samples, T, memory, decided, slices):
+    known = {"batch": None, "window": None, "can_cut": True, "most_steps": 8} | decided
+    assert choose_slices(WIDE, memory, samples, T, **known) == slices
+
+
+@pytest.mark.parametrize(
+    ("T", "steps"), [(1, 1), (7, 7), (8, 8), (9, 5), (16, 8), (20, 7), (25, 7)]
+)
+def test_even_windows(T, steps):
+    assert even_steps(T, 8) == steps
 
 
 def test_what_is_decided_is_no_matter_of_the_cache():

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import onnx
 
 from onnx2snn_runtime.backend import Executable
+from onnx2snn_runtime.memory import even_steps
 from onnx2snn_runtime.spiking_file import file_timesteps
 from onnx2snn_runtime.time_axis import TIMESTEPS
 from onnx2snn_runtime.unrolled.rewrite import with_unrolled_steps
@@ -56,7 +57,7 @@ class UnrolledExecutables:
         timed = any(t.name == TIMESTEPS for t in model.graph.initializer)
         if platform.machine() not in PROCESSORS or not timed:
             return None
-        steps = min(file_timesteps(model), ENOUGH_STEPS)
+        steps = even_steps(file_timesteps(model), ENOUGH_STEPS)
         unrolled = with_unrolled_steps(model, steps)
         if unrolled is None:
             return None
