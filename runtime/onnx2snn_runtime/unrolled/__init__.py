@@ -2,9 +2,6 @@
 
 A rewrite of a loaded model, never of a file. ``currents.py`` finds what drives a population,
 ``populations.py`` which populations and pools can be unrolled, ``rows.py`` keeps tensors in time
-whole or step by step, ``rewrite.py`` puts the parts together.
+whole or step by step, ``rewrite.py`` puts the parts together,
+``executables.py`` loads them for the length of a window.
 """
-
-from onnx2snn_runtime.unrolled.rewrite import with_unrolled_steps
-
-__all__ = ["with_unrolled_steps"]

@@ -15,7 +15,7 @@ from onnx2snn_runtime.backend import Executable
 from onnx2snn_runtime.memory import even_steps
 from onnx2snn_runtime.spiking_file import file_timesteps
 from onnx2snn_runtime.time_axis import TIMESTEPS
-from onnx2snn_runtime.unrolled.rewrite import with_unrolled_steps
+from onnx2snn_runtime.unrolled.rewrite import unroll
 
 #: What a step of a layer costs by itself is shared by samples. More steps at once share only what a
 #: window costs by itself, and make a graph that takes longer to load.
@@ -58,11 +58,11 @@ class UnrolledExecutables:
         if platform.machine() not in PROCESSORS or not timed:
             return None
         steps = even_steps(file_timesteps(model), ENOUGH_STEPS)
-        unrolled = with_unrolled_steps(model, steps)
-        if unrolled is None:
+        unrolled = unroll(model, steps)
+        if unrolled is None or not unrolled.gains:
             return None
         found = cls(model, load)
-        found._loaded[steps] = load(unrolled)
+        found._loaded[steps] = load(unrolled.model)
         return found
 
     def run(
@@ -75,8 +75,8 @@ class UnrolledExecutables:
         """The executable for windows of so many steps; with bodies, if they are many."""
         with self._lock:
             if steps not in self._loaded:
-                unrolled = with_unrolled_steps(self._model, steps)
-                self._loaded[steps] = self._load(self._model if unrolled is None else unrolled)
+                unrolled = unroll(self._model, steps)
+                self._loaded[steps] = self._load(unrolled.model if unrolled else self._model)
                 if len(self._loaded) > KEPT:
                     self._loaded.popitem(last=False)
             self._loaded.move_to_end(steps)

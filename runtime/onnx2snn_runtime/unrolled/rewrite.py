@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import onnx
 
 from onnx2snn_runtime.opspec import DOMAIN
-from onnx2snn_runtime.packed.graph import Graph, without_unread
+from onnx2snn_runtime.packed.graph import Graph, reads, without_unread
 from onnx2snn_runtime.packed.rewrite import replace_nodes
 from onnx2snn_runtime.time_axis import TIMESTEPS, tensors_in_time
 from onnx2snn_runtime.unrolled.currents import RANK
@@ -18,8 +20,28 @@ SPLITS_EQUALLY = 18
 MOST_STEPS = 16
 
 
-def with_unrolled_steps(model: onnx.ModelProto, steps: int) -> onnx.ModelProto | None:
-    """The model for windows of so many steps, its populations written out step by step.
+@dataclass(frozen=True)
+class Unrolled:
+    """A model for windows of one length.
+
+    Attributes:
+        model: with the same inputs and outputs as the one that it was made of.
+        written_out: spiking nodes that are gone.
+        borders: tensors that are split or put together for other nodes.
+    """
+
+    model: onnx.ModelProto
+    written_out: int
+    borders: int
+
+    @property
+    def gains(self) -> bool:
+        """Whether more is written out than copied for it."""
+        return self.borders < self.written_out
+
+
+def unroll(model: onnx.ModelProto, steps: int) -> Unrolled | None:
+    """A model for windows of so many steps, its populations written out step by step.
 
     Layers, neurons and max pools of images become convolutions for each step, which onnxruntime
     computes in its own layout, adding in place. A current's terms are added to the potential one
@@ -30,7 +52,7 @@ def with_unrolled_steps(model: onnx.ModelProto, steps: int) -> onnx.ModelProto |
         steps: of every window.
 
     Returns:
-        the model, with the same inputs and outputs; None where nothing would be gained.
+        None where there is nothing to write out.
     """
     source = next(i for i in model.graph.input if i.name != TIMESTEPS)
     batch = source.type.tensor_type.shape.dim[:1]
@@ -53,6 +75,8 @@ def with_unrolled_steps(model: onnx.ModelProto, steps: int) -> onnx.ModelProto |
             rows.made(node.output[0], [node.input[0]] * steps, whole=True)
     if not unrolled:
         return None
+    read = {name for node in without_unread(rows.nodes, graph.outputs) for name in reads(node)}
+    borders = len(rows.borders & read)
     for output in sorted(graph.outputs):
         rows.put_together(output)
     changed = onnx.ModelProto()
@@ -61,7 +85,7 @@ def with_unrolled_steps(model: onnx.ModelProto, steps: int) -> onnx.ModelProto |
     replace_nodes(changed, nodes, rows.initializers)
     written = {name for node in nodes for name in node.output}
     changed.graph.value_info.extend(v for v in rows.shapes if v.name in written)
-    return changed
+    return Unrolled(changed, len(unrolled), borders)
 
 
 def _shapes(model: onnx.ModelProto) -> dict[str, Lengths]:

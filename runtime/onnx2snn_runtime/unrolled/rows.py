@@ -24,6 +24,7 @@ class Rows:
         nodes: of the new graph, in order.
         initializers: its new constants.
         shapes: of the new tensors. Onnxruntime adds in place only what it knows to be of one shape.
+        borders: first outputs of the nodes that bring tensors into another form.
     """
 
     def __init__(self, graph: Graph, steps: int, samples: str, batch: int | str) -> None:
@@ -46,6 +47,7 @@ class Rows:
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: list[onnx.TensorProto] = []
         self.shapes: list[onnx.ValueInfoProto] = []
+        self.borders: set[str] = set()
 
     def keep(self, node: onnx.NodeProto) -> None:
         """Append a node of the old graph; what it reads is put together before."""
@@ -59,6 +61,7 @@ class Rows:
             self._apart.remove(name)
             node = helper.make_node("Concat", self._parts[name], [name], name=name, axis=0)
             self.nodes.append(node)
+            self.borders.add(name)
 
     def add(
         self, op: str, inputs: Sequence[str], output: str, lengths: Lengths = (), /, **given: Any
@@ -96,6 +99,7 @@ class Rows:
             parts = [self._graph.new_name(f"{name}.{t}") for t in range(self.steps)]
             node = helper.make_node("Split", [name], parts, axis=0, num_outputs=self.steps)
             self.nodes.append(node)
+            self.borders.add(parts[0])
             self._parts[name] = parts
         return self._parts[name]
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from onnx2snn_runtime import SpikingSession
 from onnx2snn_runtime.backend import BACKENDS, BackendOptions
 from onnx2snn_runtime.backends.stock import StockExecutable
-from onnx2snn_runtime.unrolled.rewrite import MOST_STEPS, with_unrolled_steps
+from onnx2snn_runtime.unrolled.rewrite import MOST_STEPS, unroll
 
 LOOKS = ("answer", "s0", "s1", "p", "s2", "v0", "v1", "v2", "p_count")
 
@@ -26,7 +26,7 @@ def run(executable, pictures, steps, looks=LOOKS):
 
 def same(model, pictures, steps, looks=LOOKS):
     """Check that the unrolled model gives every bit of the definitions; give what they give."""
-    unrolled = with_unrolled_steps(model, steps)
+    unrolled = unroll(model, steps).model
     got = run(StockExecutable(unrolled, BackendOptions()), pictures, steps, looks)
     expected = run(BACKENDS.get("reference")(model, BackendOptions()), pictures, steps, looks)
     for name in looks:
@@ -51,7 +51,7 @@ def test_everything_fires(residual, pictures):
 
 def test_nothing_is_scanned(residual):
     """Spiking nodes are gone but for the readout; a step of a population has one layer."""
-    found = ops(with_unrolled_steps(residual(looks=["answer"]), 4))
+    found = ops(unroll(residual(looks=["answer"]), 4).model)
     assert not {"IntegrateFire", "SpikeMaxPool", "DirectEncode", "Slice", "Pad", "Mul"} & set(found)
     assert (found["SpikeDecode"], found["Gemm"], found["Concat"] > 0) == (1, 1, True)
     assert found["HardSigmoid"] == 3 * 4
@@ -65,7 +65,7 @@ def test_fractions(residual, pictures):
         "theta1": rng.uniform(1, 9, (16, 1, 1)).astype(np.float32),
     }
     model = residual(**weights)
-    unrolled = StockExecutable(with_unrolled_steps(model, 6), BackendOptions())
+    unrolled = StockExecutable(unroll(model, 6).model, BackendOptions())
     stock = StockExecutable(model, BackendOptions())
     a, b = (run(executable, pictures, 6) for executable in (unrolled, stock))
     np.testing.assert_array_equal(a["s1"], b["s1"])
@@ -112,14 +112,14 @@ def test_hard_resets_keep_their_body(residual, body, pictures):
     hard = body.replace("IntegrateFire (u1", 'IntegrateFire <reset = "zero"> (u1')
     assert hard != body
     model = residual(hard)
-    assert ops(with_unrolled_steps(model, 3))["IntegrateFire"] == 1
+    assert ops(unroll(model, 3).model)["IntegrateFire"] == 1
     same(model, pictures, 3)
 
 
 def test_codes_of_digits_keep_their_body(residual, body, pictures):
     digits = body.replace("SpikeMaxPool <", 'SpikeMaxPool <code = "radix", ')
     model = residual(digits)
-    assert ops(with_unrolled_steps(model, 3))["SpikeMaxPool"] == 1
+    assert ops(unroll(model, 3).model)["SpikeMaxPool"] == 1
     same(model, pictures, 3)
 
 
@@ -133,14 +133,14 @@ def test_codes_of_digits_keep_their_body(residual, body, pictures):
 )
 def test_thresholds_that_keep_the_body(residual, pictures, theta):
     model = residual(theta1=theta)
-    assert ops(with_unrolled_steps(model, 2))["IntegrateFire"] == 1
+    assert ops(unroll(model, 2).model)["IntegrateFire"] == 1
     same(model, pictures, 2)
 
 
 def test_neurons_without_a_layer_keep_their_body(residual, body, pictures):
     idle = body.replace("c1 = Conv <pads = [1, 1, 1, 1]> (s0, w1, b1)", "c1 = Neg (s0)")
     model = residual(idle)
-    assert ops(with_unrolled_steps(model, 2))["IntegrateFire"] == 1
+    assert ops(unroll(model, 2).model)["IntegrateFire"] == 1
     same(model, pictures, 2)
 
 
@@ -153,18 +153,28 @@ def test_odd_channels_keep_their_body(residual, body, pictures):
     }
     head = body.split("c1 =")[0]
     shapes = {"e": (15, 8, 8), "s0": (15, 8, 8)}
-    assert with_unrolled_steps(residual(head, ("s0",), shapes, **few), 2) is None
+    assert unroll(residual(head, ("s0",), shapes, **few), 2) is None
 
 
 @pytest.mark.parametrize("steps", [0, MOST_STEPS + 1])
 def test_lengths_that_are_not_unrolled(residual, steps):
-    assert with_unrolled_steps(residual(), MOST_STEPS) is not None
-    assert with_unrolled_steps(residual(), steps) is None
+    assert unroll(residual(), MOST_STEPS) is not None
+    assert unroll(residual(), steps) is None
 
 
 def test_unknown_shapes(residual):
-    assert with_unrolled_steps(residual(shapes={}), 3) is None
+    assert unroll(residual(shapes={}), 3) is None
 
 
 def test_older_opsets(network):
-    assert with_unrolled_steps(network(), 3) is None
+    assert unroll(network(), 3) is None
+
+
+def test_what_is_gained(residual, body):
+    """The readout reads a whole window; and with neurons that keep their body, more do."""
+    found = unroll(residual(looks=["answer"]), 3)
+    assert (found.written_out, found.borders, found.gains) == (4, 1, True)
+    assert unroll(residual(), 3).borders == 1  # outputs are asked for, whatever is written out
+    hard = body.replace("IntegrateFire (u1", 'IntegrateFire <reset = "zero"> (u1')
+    mixed = unroll(residual(hard, ["answer"]), 3)
+    assert (mixed.written_out, mixed.borders, mixed.gains) == (2, 3, False)
