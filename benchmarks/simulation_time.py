@@ -216,10 +216,17 @@ def main() -> None:
         versions = " " + ", ".join(f"{k} {v}" for k, v in peer.versions.items()) + "."
     introduction = (
         f"One thread; {n} interleaved repetitions; ratios of CPU seconds, of wall-clock seconds "
-        f"for two threads. Load of the machine by others at the start: {load:.1f}.{versions}"
+        f"for two threads. Load of the machine by others at the start: {load:.1f}"
+        f"{', before which this process goes' if has_priority() else ''}.{versions}"
     )
     title = head("Time of a simulation", command)
     publish("simulation_time", [*title, *report(introduction, results, profiles)])
+
+
+def has_priority() -> bool:
+    """Whether the scheduler lets this process run before ordinary ones."""
+    ordinary = getattr(os, "SCHED_OTHER", None)
+    return ordinary is not None and os.sched_getscheduler(0) != ordinary
 
 
 def report(introduction: str, results: list[Measured], profiles: list[list[str]]) -> list[str]:
