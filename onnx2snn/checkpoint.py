@@ -26,7 +26,7 @@ from onnx2snn.json_form import from_plain, to_plain
 SCHEMA = "onnx2snn.checkpoint"
 SCHEMA_VERSION = 1
 #: Share of the time that goes into writing.
-SHARE = 0.01
+SHARE = 0.005
 ANEW = "delete it to begin anew"
 
 Kind = TypeVar("Kind")
@@ -54,7 +54,8 @@ class Checkpoint:
         self.file = os.fspath(file)
         self._of: Mapping[str, str] = {}
         self._found: dict[str, bytes] = {}
-        self._changed = False
+        self._news: dict[str, Any] = {}
+        self._saved = True
         self._due = -float("inf")
 
     def __enter__(self) -> Checkpoint:
@@ -70,7 +71,7 @@ class Checkpoint:
         """Keep the file up to date after an error, else remove it."""
         if error is None:
             remove(self.file)
-        elif self._changed:
+        elif not self._saved:
             self.save()
 
     def begin(self, of: Mapping[str, str]) -> None:
@@ -84,7 +85,7 @@ class Checkpoint:
             OutputFileError: it cannot be written.
         """
         check_target(self.file)
-        self._of, self._found, self._changed = of, {}, False
+        self._of, self._found, self._news, self._saved = of, {}, {}, True
         path = Path(self.file)
         if not path.exists():
             return
@@ -109,6 +110,8 @@ class Checkpoint:
         Raises:
             CheckpointError: it is something else.
         """
+        if place in self._news:
+            self._put_down()
         if place not in self._found:
             return None
         try:
@@ -119,13 +122,17 @@ class Checkpoint:
     def keep(self, place: str, value: Any) -> None:
         """A result, in place of its parts.
 
+        Args:
+            place: whose result it is.
+            value: a dataclass with a JSON form; it must not be changed any more.
+
         Raises:
             OutputFileError: it cannot be written.
         """
-        for part in [p for p in self._found if p.startswith(f"{place}/")]:
-            del self._found[part]
-        self._found[place] = json.dumps(to_plain(value), allow_nan=False).encode()
-        self._changed = True
+        for known in (self._found, self._news):
+            for part in [p for p in known if p.startswith(f"{place}/")]:
+                del known[part]
+        self._news[place], self._saved = value, False
         if monotonic() >= self._due:
             self.save()
 
@@ -136,6 +143,7 @@ class Checkpoint:
             OutputFileError: it cannot be written.
         """
         begun = monotonic()
+        self._put_down()
         found = (place.encode() + b"\t" + text for place, text in self._found.items())
         body = b"\n".join([json.dumps(self._of).encode(), *found])
         header = {
@@ -144,9 +152,15 @@ class Checkpoint:
             "sha256": hashlib.sha256(body).hexdigest(),
         }
         write_bytes(self.file, json.dumps(header).encode() + b"\n" + body)
-        self._changed = False
+        self._saved = True
         now = monotonic()
         self._due = now + (now - begun) / SHARE
+
+    def _put_down(self) -> None:
+        """Results in their JSON form: not before it is needed, for it takes time."""
+        for place, value in self._news.items():
+            self._found[place] = json.dumps(to_plain(value), allow_nan=False).encode()
+        self._news.clear()
 
     def _parsed(self, data: bytes) -> tuple[dict[str, str], dict[str, bytes]]:
         """Of which calibration the file is, and its results by place."""

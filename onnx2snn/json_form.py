@@ -92,8 +92,8 @@ def _reader(hint: Any) -> Reader:
         return _optional(_reader(inner[0]))
     if origin is tuple and len({*inner} - {Ellipsis}) == 1:
         return _several(_reader(inner[0]), None if inner[-1] is Ellipsis else len(inner))
-    if origin is Mapping and inner == (str, str):
-        return _texts_by_name
+    if origin is Mapping and inner[0] is str:
+        return _by_name(_reader(inner[1]))
     raise TypeError(f"{hint} has no JSON form")
 
 
@@ -181,10 +181,13 @@ def _optional(read: Reader) -> Reader:
     return lambda value: None if value is None else read(value)
 
 
-def _texts_by_name(value: Any) -> dict[str, str]:
-    if not isinstance(value, dict):
-        raise ValueError(f"{_shown(value)} is no object")
-    return {name: _text(text) for name, text in value.items()}
+def _by_name(read: Reader) -> Reader:
+    def reader(value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise ValueError(f"{_shown(value)} is no object")
+        return {name: read(item) for name, item in value.items()}
+
+    return reader
 
 
 _READERS: dict[Any, Reader] = {str: _text, bool: _flag, int: _whole, float: _number}

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from onnx2snn.calibration import SiteStatistics
 from onnx2snn.calibration.clipped import ClippedNetwork
 from onnx2snn.calibration.walker import Array, Corrected, View
+from onnx2snn.checkpoint import NOWHERE, Place
 from onnx2snn.methods.work import Work
 from onnx2snn.plan import ActivationSite, ConversionConfig, LayerCorrection, NeuronPlan, Progress
 from onnx2snn.segment import Segment
@@ -133,6 +134,7 @@ class Tune(Protocol):
         inputs: Mapping[str, Array],
         config: ConversionConfig,
         progress: Progress | None,
+        place: Place = NOWHERE,
     ) -> Calibrated:
         """The whole network, better on the inputs.
 
@@ -142,6 +144,7 @@ class Tune(Protocol):
             inputs: [N, ...] by name.
             config: what was asked for.
             progress: called with the loss.
+            place: where the state is kept, to go on from after an interruption.
 
         Raises:
             NoGradientError: an operator has no gradient.

@@ -85,8 +85,10 @@ def calibrate(
         found["walk"] = walk(fitted)
     last = list(found.values())[-1]
     try:
-        find = partial(tune, segments, last, read_inputs(fitted), config, progress)
-        tuned = (place / "tuned").once(Calibrated, find)
+        kept = place / "tuned"
+        inputs, state = read_inputs(fitted), kept / "state"
+        find = partial(tune, segments, last, inputs, config, progress, place=state)
+        tuned = kept.once(Calibrated, find)
         found[config.tuning] = _told(tuned, config.tuning)
     except NoGradientError as error:
         diagnostics.append(_not_tuned(str(error)))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ class Outer:
     several: tuple[Inner, ...]
     pair: tuple[float, float]
     absent: Inner | None = None
+    named: Mapping[str, Inner] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Foreign:
 
 @dataclass(frozen=True)
 class Nested:
-    values: Mapping[str, int]
+    values: Mapping[int, str]
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,22 @@ class Mixed:
 def test_there_and_back(size):
     values = np.random.default_rng(0).normal(0, 1, size).astype(np.float32)
     values[0] = np.finfo(np.float32).smallest_subnormal
-    outer = Outer((Inner(values), Inner(-values, "b")), (3.5, float("-inf")), Inner(values))
+    outer = Outer(
+        (Inner(values), Inner(-values, "b")),
+        (3.5, float("-inf")),
+        Inner(values),
+        {"θ": Inner(values)},
+    )
     text = json.dumps(to_plain(outer), allow_nan=False)
     back = from_plain(Outer, json.loads(text))
     assert isinstance(back.several[1], Inner)
     assert back.several[1].name == "b"
     assert back.pair == (3.5, float("-inf"))
-    for got, wanted in zip((*back.several, back.absent), (values, -values, values), strict=True):
+    for got, wanted in zip(
+        (*back.several, back.absent, back.named["θ"]),
+        (values, -values, values, values),
+        strict=True,
+    ):
         assert got.values.tobytes() == wanted.tobytes()
 
 
@@ -60,6 +70,8 @@ def test_messages_name_the_field():
         from_plain(Outer, {"several": [{}], "pair": [1, 1]})
     with pytest.raises(ValueError, match=r"^pair: .* is no list of 2$"):
         from_plain(Outer, {"several": [], "pair": [1, 1, 1]})
+    with pytest.raises(ValueError, match=r"^named: \[\] is no object$"):
+        from_plain(Outer, {"several": [], "pair": [1, 1], "named": []})
 
 
 @pytest.mark.parametrize("kind", [Foreign, Nested, Mixed])

@@ -11,6 +11,7 @@ samples than the last value.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from math import cos, pi
 
 import numpy as np
@@ -21,6 +22,7 @@ from onnx2snn.calibration.counts import THRESHOLD, WEIGHT, CountNetwork
 from onnx2snn.calibration.descent import Descent
 from onnx2snn.calibration.runnable import source_network
 from onnx2snn.calibration.walker import Array
+from onnx2snn.checkpoint import NOWHERE, Place
 from onnx2snn.methods.base import TUNINGS, Calibrated, TuningMethod
 from onnx2snn.plan import ConversionConfig, Progress
 from onnx2snn.segment import Segment
@@ -44,21 +46,25 @@ def tune(
     inputs: Mapping[str, Array],
     config: ConversionConfig,
     progress: Progress | None,
+    place: Place = NOWHERE,
 ) -> Calibrated:
     """See :class:`onnx2snn.methods.base.Tune`."""
     network = CountNetwork(segments, start.neurons, start.corrections, config.timesteps)
     samples = len(next(iter(inputs.values())))
     size = min(BATCH, samples)
     descent = Descent(network, source_network(segments), inputs, size)
-    optimizer = _Adam(network)
+    optimizer = _Adam(network, place.recall(State))
     rng = np.random.default_rng(config.seed)
     for step, rows in enumerate(_batches(samples, size, config.seed)):
         batch = {name: values[rows] for name, values in inputs.items()}
         if config.augment != NO_AUGMENTATION:
             batch = flipped_and_cropped(batch, rng)
+        if step < optimizer.steps:  # before an interruption; the draws must be the same
+            continue
         loss, gradients = descent(batch)
         warm = min(1.0, (step + 1) / (WARM * STEPS + 1))
         optimizer.step(gradients, RATE * warm * (1 + cos(pi * step / STEPS)) / 2)
+        place.keep(optimizer.state)
         if progress:
             progress(f"tune all layers: loss {loss:.3g}", step + 1, STEPS)
     network.parameters.update(optimizer.means)
@@ -75,10 +81,29 @@ def _batches(samples: int, size: int, seed: int) -> Iterator[npt.NDArray[np.int6
         yield order[place * size : (place + 1) * size]
 
 
-class _Adam:
-    """Adam on a network's parameters, and their running means."""
+@dataclass(frozen=True)
+class State:
+    """Where the descent is.
 
-    def __init__(self, network: CountNetwork) -> None:
+    Attributes:
+        steps: done so far.
+        parameters: by name; so are the others.
+        first: gradients as they are remembered.
+        second: their squares.
+        means: of the parameters.
+    """
+
+    steps: int
+    parameters: Mapping[str, Array]
+    first: Mapping[str, Array]
+    second: Mapping[str, Array]
+    means: Mapping[str, Array]
+
+
+class _Adam:
+    """Adam on a network's parameters, and their running means; may go on from a state."""
+
+    def __init__(self, network: CountNetwork, state: State | None) -> None:
         self._parameters = network.parameters
         self._scales = _scales(network.parameters)
         for name in self._scales:
@@ -87,14 +112,26 @@ class _Adam:
         self._limits = _limits(network)
         self._first = {n: np.zeros_like(p) for n, p in self._parameters.items()}
         self._second = {n: np.zeros_like(p) for n, p in self._parameters.items()}
-        self._steps = 0
+        self.steps = 0
         self.means = {n: p.copy() for n, p in self._parameters.items()}
+        if state is not None:
+            self.steps = state.steps
+            self._parameters.update(state.parameters)
+            self._first.update(state.first)
+            self._second.update(state.second)
+            self.means.update(state.means)
+
+    @property
+    def state(self) -> State:
+        """A copy of everything that a step changes."""
+        known = (self._parameters, self._first, self._second, self.means)
+        return State(self.steps, *({n: v.copy() for n, v in values.items()} for values in known))
 
     def step(self, gradients: Mapping[str, Array], rate: float) -> None:
         """One step of all parameters, in place of their values."""
-        self._steps += 1
-        late = 1 - FIRST**self._steps, 1 - SECOND**self._steps
-        keep = min(KEPT, 1 - 1 / self._steps)
+        self.steps += 1
+        late = 1 - FIRST**self.steps, 1 - SECOND**self.steps
+        keep = min(KEPT, 1 - 1 / self.steps)
         for name, gradient in gradients.items():
             first, second = self._first[name], self._second[name]
             first += np.float32(1 - FIRST) * (gradient - first)

@@ -42,7 +42,13 @@ CALIBRATIONS = {
     "contest": {"recipe": "auto"},
     "regression": {"recipe": "regression"},
     "rounded": {"recipe": "regression", "neuron": "signed-if", "weight_bits": 4},
-    "tuned": {"recipe": "regression", "neuron": "asg", "avgpool": "linear", "tuning": "distill"},
+    "tuned": {
+        "recipe": "regression",
+        "neuron": "asg",
+        "avgpool": "linear",
+        "tuning": "distill",
+        "augment": "flip-crop",
+    },
     "twins": {"recipe": "yan2022-ctt"},
     "encoded": {"recipe": "regression", "encoding": "rate"},
     "counted": {"recipe": "regression", "readout": "count"},
@@ -116,6 +122,10 @@ def assert_same(one, other):
     assert one.model == other.model
 
 
+def tunings(events):
+    return [e for e in events if e.startswith("tune")]
+
+
 def third_fit(events):
     return sum(e.startswith("fit") for e in events) == 3
 
@@ -158,20 +168,20 @@ def test_interrupted_anywhere(name, kind, data, models, watch, whole, tmp_path_f
     else:
         with pytest.raises(InterruptionError), Checkpoint(file) as checkpoint:
             watch.convert(models[name], CALIBRATIONS[kind], checkpoint, stop)
-    first = list(watch.fitted)
+    first, tuned = list(watch.fitted), tunings(watch.events)
     with Checkpoint(file) as checkpoint:
         result = watch.convert(models[name], CALIBRATIONS[kind], checkpoint)
     assert_same(result, wanted)
     assert first == names[: len(first)]
     if not killed:
         assert watch.fitted == names
+        assert tuned + tunings(watch.events) == tunings(events)
     assert not file.exists()
 
 
 def test_after_tuning_nothing_is_tuned_again(models, watch, whole, tmp_path):
     wanted, _, events = whole("residual", "tuned")
-    steps = [e for e in events if e.startswith("tune")]
-    assert len(steps) > 10
+    assert len(tunings(events)) > 10
     checkpoint = Checkpoint(tmp_path / "a")
     watch.convert(models["residual"], CALIBRATIONS["tuned"], checkpoint)
     checkpoint.save()
