@@ -137,7 +137,8 @@ def _score(
     place: Place,
 ) -> Score:
     """How a recipe does that is calibrated on some samples and judged on others."""
-    neurons, corrections = start, tuple[LayerCorrection, ...]()
+    neurons = start
+    corrections: tuple[LayerCorrection, ...] = ()
     if walks(config):
         found = calibrate_layers(segments, start, tried, config, [], encoders=encoders, place=place)
         neurons, corrections = found.neurons, found.corrections
