@@ -59,7 +59,7 @@ def tune(
         batch = {name: values[rows] for name, values in inputs.items()}
         if config.augment != NO_AUGMENTATION:
             batch = flipped_and_cropped(batch, rng)
-        if step < optimizer.steps:  # before an interruption; the draws must be the same
+        if step < optimizer.state.steps:  # before an interruption; the draws must be the same
             continue
         loss, gradients = descent(batch)
         warm = min(1.0, (step + 1) / (WARM * STEPS + 1))
@@ -67,7 +67,7 @@ def tune(
         place.keep(optimizer.state)
         if progress:
             progress(f"tune all layers: loss {loss:.3g}", step + 1, STEPS)
-    network.parameters.update(optimizer.means)
+    network.parameters.update(optimizer.state.means)
     return Calibrated(network.tuned_neurons(), network.tuned_corrections())
 
 
@@ -110,39 +110,32 @@ class _Adam:
             if name.endswith(WEIGHT):
                 self._scales[name] *= np.float32(WEIGHTS_FASTER)
         self._limits = _limits(network)
-        self._first = {n: np.zeros_like(p) for n, p in self._parameters.items()}
-        self._second = {n: np.zeros_like(p) for n, p in self._parameters.items()}
-        self.steps = 0
-        self.means = {n: p.copy() for n, p in self._parameters.items()}
-        if state is not None:
-            self.steps = state.steps
-            self._parameters.update(state.parameters)
-            self._first.update(state.first)
-            self._second.update(state.second)
-            self.means.update(state.means)
-
-    @property
-    def state(self) -> State:
-        """A copy of everything that a step changes."""
-        known = (self._parameters, self._first, self._second, self.means)
-        return State(self.steps, *({n: v.copy() for n, v in values.items()} for values in known))
+        zeros = {n: np.zeros_like(p) for n, p in self._parameters.items()}
+        start = dict(self._parameters)
+        self.state = State(0, start, zeros, zeros, start) if state is None else state
+        self._parameters.update(self.state.parameters)
 
     def step(self, gradients: Mapping[str, Array], rate: float) -> None:
-        """One step of all parameters, in place of their values."""
-        self.steps += 1
-        late = 1 - FIRST**self.steps, 1 - SECOND**self.steps
-        keep = min(KEPT, 1 - 1 / self.steps)
+        """One step of all parameters; a new state, so that the last one can be kept."""
+        last = self.state
+        steps = last.steps + 1
+        late = 1 - FIRST**steps, 1 - SECOND**steps
+        keep = min(KEPT, 1 - 1 / steps)
+        values, firsts, seconds, means = (
+            dict(known) for known in (last.parameters, last.first, last.second, last.means)
+        )
         for name, gradient in gradients.items():
-            first, second = self._first[name], self._second[name]
-            first += np.float32(1 - FIRST) * (gradient - first)
-            second += np.float32(1 - SECOND) * (np.square(gradient) - second)
+            first = firsts[name] + np.float32(1 - FIRST) * (gradient - firsts[name])
+            second = seconds[name] + np.float32(1 - SECOND) * (np.square(gradient) - seconds[name])
             root = np.sqrt(second / np.float32(late[1])) + np.finfo(np.float32).tiny
             change = np.float32(rate / late[0]) * self._scales[name] * first / root
-            moved = (self._parameters[name] - change).astype(np.float32)
+            moved = (values[name] - change).astype(np.float32)
             if name in self._limits:
                 moved = np.clip(moved, *self._limits[name])
-            self._parameters[name] = moved
-            self.means[name] += np.float32(1 - keep) * (moved - self.means[name])
+            means[name] = means[name] + np.float32(1 - keep) * (moved - means[name])
+            values[name], firsts[name], seconds[name] = moved, first, second
+        self._parameters.update(values)
+        self.state = State(steps, values, firsts, seconds, means)
 
 
 def _scales(parameters: Mapping[str, Array]) -> dict[str, Array]:
