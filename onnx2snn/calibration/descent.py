@@ -1,28 +1,52 @@
-"""How far a network in counts is from its source, and which way its parameters should go.
+"""How far a spiking network is from its source, and which way its parameters should go.
 
-The loss compares the results, and the activations of every population::
+The loss compares the results, and the mean answers of every population::
 
-    L = Σ_results mean (y − y*)² / var y*   +   mean_populations mean (a − a*)² / mean a*²
+    L = Σ_results mean (y − y*)² / var y*   +   4·mean_populations mean (a − a*)² / mean a*²
 
-Stars are the source's.
-Its gradients come from one ONNX graph, forward and backward.
+Stars are the source's; a and y are those of a simulation, step by step.
+Gradients come from one ONNX graph.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from math import prod
+from typing import TypeAlias
 
 import numpy as np
 
-from onnx2snn.calibration.counts import Array, CountNetwork
 from onnx2snn.calibration.gradients.backward import Backward, NoGradientError
 from onnx2snn.calibration.runnable import Runnable
+from onnx2snn.calibration.tunable import DRIVE, WEIGHT, Array, TunableNetwork
 
 #: How much populations weigh against results.
-POPULATIONS = 1
-#: Put before a tensor's name: the source's value.
-WANTED = "wanted/"
+POPULATIONS = 4
+#: Put before a tensor's name: what the loss itself adds to its gradient.
+ERROR = "error/"
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a simulation of the network saw, means over the window.
+
+    Attributes:
+        values: [N, ...] answers of populations, results, and inputs as they enter time, by tensor.
+        drives: [N, ...] currents of populations, bias included, by site.
+    """
+
+    values: Mapping[str, Array]
+    drives: Mapping[str, Array]
+
+    @property
+    def feeds(self) -> dict[str, Array]:
+        """Everything by the name it has in a tunable network's graph."""
+        return {**self.values, **{site + DRIVE: y for site, y in self.drives.items()}}
+
+
+#: Simulates the network as it is now.
+Observe: TypeAlias = Callable[[Mapping[str, Array]], Observation]
 
 
 class Descent:
@@ -31,6 +55,7 @@ class Descent:
     Args:
         network: whose parameters are read at every call.
         source: the same function without spikes.
+        observe: simulates the network with its parameters.
         inputs: [N, ...] samples that set the units of the loss, by name.
         batch: samples at each call.
 
@@ -39,45 +64,61 @@ class Descent:
     """
 
     def __init__(
-        self, network: CountNetwork, source: Runnable, inputs: Mapping[str, Array], batch: int
+        self,
+        network: TunableNetwork,
+        source: Runnable,
+        observe: Observe,
+        inputs: Mapping[str, Array],
+        batch: int,
     ) -> None:
-        self._network, self._source = network, source
+        self._network, self._source, self._observe = network, source, observe
         self._units = _units(network, source, inputs, batch)
         if not self._units:
             raise NoGradientError("the source is the same for all samples")
         sample = {name: values[:batch] for name, values in inputs.items()}
-        every = [name for node in network.nodes for name in node.output]
+        seen = observe(sample)
+        every = [name for node in network.nodes for name in node.output if name not in seen.values]
         shapes = {
             name: value.shape
-            for known in (network.session(every).run(sample, network.parameters),
-                          network.constants, network.parameters, sample)
+            for known in (network.session(every).run(seen.feeds, network.parameters),
+                          network.constants, network.parameters, seen.feeds)
             for name, value in known.items()
         }  # fmt: skip
+        #: Multiply-accumulates of all layers for one sample.
+        self.macs = _macs(network, shapes)
         backward = Backward(network.nodes, shapes, network.constants, network.parameters)
-        seeds, self._terms = [], []
-        for name, unit in self._units.items():
-            missing = backward.emit("Sub", [name, WANTED + name])
-            share = backward.constant(1 / (unit * prod(shapes[name])))
-            scaled = backward.emit("Mul", [missing, share])
-            squares = backward.emit("Mul", [missing, scaled])
-            self._terms.append(backward.emit("ReduceSum", [squares], keepdims=0))
-            seeds.append((name, backward.emit("Add", [scaled, scaled])))
-        backward.run(seeds)
+        backward.run([(name, ERROR + name) for name in self._units])
         found = {name: backward.gradient(name) for name in network.parameters}
         self._gradients = {name: tensor for name, tensor in found.items() if tensor is not None}
-        outputs = [*self._terms, *self._gradients.values()]
+        outputs = list(self._gradients.values())
         self._session = network.session(outputs, backward.added, backward.initializers)
 
     def __call__(self, inputs: Mapping[str, Array]) -> tuple[float, dict[str, Array]]:
         """The loss on a batch, and its gradient for every parameter that it depends on."""
-        wanted = {WANTED + name: value for name, value in self._source.run(inputs).items()}
-        values = self._session.run(inputs, wanted, self._network.parameters)
-        loss = float(sum(values[name] for name in self._terms))
+        seen, wanted = self._observe(inputs), self._source.run(inputs)
+        loss, errors = 0.0, {}
+        for name, unit in self._units.items():
+            missing = seen.values[name] - wanted[name]
+            share = 1 / (unit * missing.size)
+            loss += share * float(np.vdot(missing, missing))
+            errors[ERROR + name] = missing * np.float32(2 * share)
+        values = self._session.run(seen.feeds, errors, self._network.parameters)
         return loss, {name: values[tensor] for name, tensor in self._gradients.items()}
 
 
+def _macs(network: TunableNetwork, shapes: Mapping[str, tuple[int, ...]]) -> int:
+    """Every weight is used once for each place of an output channel."""
+    total = 0
+    for node in network.nodes:
+        if len(node.input) > 1 and node.input[1].endswith(WEIGHT):
+            outputs, weights = shapes[node.output[0]], shapes[node.input[1]]
+            places = outputs[2:] if node.op_type == "Conv" else outputs[1:-1]
+            total += prod(places) * prod(weights)
+    return total
+
+
 def _units(
-    network: CountNetwork, source: Runnable, inputs: Mapping[str, Array], batch: int
+    network: TunableNetwork, source: Runnable, inputs: Mapping[str, Array], batch: int
 ) -> dict[str, float]:
     """What the squared error of each tensor is divided by; none where the source is constant."""
     total = len(next(iter(inputs.values())))

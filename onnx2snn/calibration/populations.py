@@ -46,9 +46,16 @@ def averaged_integrate_fire(currents: Array, theta: Array, v_init: Array, timest
     spikes, one in a step at most. Two cases are left: m ≥ θ fires in every step once it began, and
     m < 0 only while a large v_init lasts.
     """
-    mean = currents.mean(axis=0, keepdims=True)
+    mean = currents if len(currents) == 1 else currents.mean(axis=0, keepdims=True)
     steps = np.float32(timesteps)
-    counts = np.floor((mean * steps + v_init) / theta)
+    counts: Array = mean * steps
+    counts += v_init
+    counts /= theta
+    np.floor(counts, out=counts)
+    if ((v_init >= 0) & (v_init < theta)).all():  # then both cases are like the others
+        rates: Array = np.clip(counts, 0, steps, out=counts)
+        rates /= steps
+        return rates
     positive = np.maximum(mean, np.finfo(np.float32).tiny)
     with np.errstate(over="ignore"):  # of tiny means, which are not fast
         silent = np.maximum(np.ceil((theta - v_init) / positive) - 1, 0)

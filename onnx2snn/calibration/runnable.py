@@ -49,7 +49,7 @@ class Runnable:
             model.graph.input.append(known.get(name, plain))
         model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in outputs)
         self.outputs = list(outputs)
-        self._executable = StockExecutable(model, BackendOptions())
+        self._executable = StockExecutable(model, BackendOptions(spinning=False))
 
     def run(self, *feeds: Mapping[str, Array]) -> dict[str, Array]:
         """All outputs; of a tensor in several feeds the first counts."""
@@ -70,5 +70,5 @@ def source_network(segments: Sequence[Segment]) -> Runnable:
             nodes.setdefault(node.name, node)
         constants.update({t.name: t for t in proto.graph.initializer})
         known.update({i.name: i for i in proto.graph.input})
-    wanted = dict.fromkeys(s.error if s.is_result else s.target for s in segments)
+    wanted = dict.fromkeys(s.error if s.is_result and not s.site else s.target for s in segments)
     return Runnable(proto, list(nodes.values()), constants.values(), list(wanted), known)

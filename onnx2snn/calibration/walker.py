@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from types import MappingProxyType
 from typing import Protocol, TypeAlias
 
@@ -138,7 +139,9 @@ class Runner:
                 _put(proto, node, corrections[node.name])
         self.outputs = [o.name for o in proto.graph.output]
         self.inputs = [i.name for i in proto.graph.input]
-        self._executable = StockExecutable(proto, BackendOptions()) if self.outputs else None
+        self._executable = (
+            StockExecutable(proto, BackendOptions(spinning=False)) if self.outputs else None
+        )
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """All outputs, and what is fed."""
@@ -168,9 +171,6 @@ class View:
     Attributes:
         segment: the piece of network.
         timesteps: T.
-        ann: [N, ...] what the source network computes at ``segment.output``.
-        wanted: [N, ...] the activation behind it; ``ann`` where there is no population.
-        judged: [N, ...] what the source network computes at ``segment.error``.
     """
 
     def __init__(self, walk: Walk, segment: Segment) -> None:
@@ -179,22 +179,39 @@ class View:
         self._walk = walk
         self._signals = {n: walk.signals[n] for n in segment.inputs}
         self._kept: tuple[Mapping[str, Corrected] | None, list[tuple[slice, Array]]] | None = None
-        self._model = onnx.load_from_string(segment.model)
-        reference = Runner(segment.reference, {})
-        names = (segment.output, segment.target, segment.error)
+        self._values = {n: walk.values[n] for n in segment.inputs} if walk.has_source else {}
+
+    @cached_property
+    def _source(self) -> tuple[Array, Array, Array]:
+        reference = Runner(self.segment.reference, {})
+        names = (self.segment.output, self.segment.target, self.segment.error)
         parts = []
-        for part in walk.parts(1):
-            outputs = reference.run({n: walk.values[n][part] for n in segment.inputs})
+        for part in self._walk.parts(1):
+            outputs = reference.run({n: v[part] for n, v in self._values.items()})
             parts.append([outputs[n] for n in names])
-        self.ann, self.wanted, self.judged = (
-            np.concatenate(values) for values in zip(*parts, strict=True)
-        )
-        if not np.isfinite(self.ann).all():
+        ann, wanted, judged = (np.concatenate(values) for values in zip(*parts, strict=True))
+        if not np.isfinite(ann).all():
             raise CalibrationError(
                 "an activation is NaN or infinite on the calibration data",
-                node=f"'{segment.name}'",
+                node=f"'{self.segment.name}'",
                 remedy="check the data's preprocessing",
             )
+        return ann, wanted, judged
+
+    @property
+    def ann(self) -> Array:
+        """[N, ...] what the source network computes at ``segment.output``."""
+        return self._source[0]
+
+    @property
+    def wanted(self) -> Array:
+        """[N, ...] the activation behind it; ``ann`` where there is no population."""
+        return self._source[1]
+
+    @property
+    def judged(self) -> Array:
+        """[N, ...] what the source network computes at ``segment.error``."""
+        return self._source[2]
 
     @property
     def site(self) -> ActivationSite | None:
@@ -211,7 +228,8 @@ class View:
         known = self._walk.corrections.get(layer.node)
         if known is not None:
             return known
-        constants = {t.name: t for t in self._model.graph.initializer}
+        model = onnx.load_from_string(self.segment.model)
+        constants = {t.name: t for t in model.graph.initializer}
         weight = numpy_helper.to_array(constants[layer.weight])
         bias = None if layer.bias is None else numpy_helper.to_array(constants[layer.bias])
         return Corrected(weight, bias)
@@ -240,15 +258,16 @@ class View:
             yield from self._kept[1]
             return
         self._kept = None
-        small = self.ann.nbytes * self._walk.steps <= KEPT
         runner = self._runner(corrections)
-        made = []
+        made, room = [], KEPT
         for part in self._walk.parts(self._walk.steps):
             current = self._current(runner, part)
-            if small:
-                made.append((part, current))
+            room -= current.nbytes
+            made.append((part, current))
+            if room < 0:
+                made.clear()
             yield part, current
-        if small:
+        if room >= 0:
             self._kept = (corrections, made)
 
     def _current(self, runner: Runner, part: slice) -> Array:
@@ -305,6 +324,7 @@ class Walk:
         steps: R, rows of a window: T, or 1 where only means over the window matter.
         encoders: of inputs and analog values that enter time as spikes, by name; others are
             constant currents.
+        has_source: whether the source network runs beside it; else views know nothing of it.
     """
 
     def __init__(
@@ -314,8 +334,11 @@ class Walk:
         timesteps: int,
         steps: int,
         encoders: Mapping[str, Encode] = MappingProxyType({}),
+        *,
+        has_source: bool = True,
     ) -> None:
         self.segments = segments
+        self.has_source = has_source
         self._encoders = encoders
         self.timesteps, self.steps = timesteps, steps
         self.samples = len(next(iter(inputs.values())))
@@ -344,7 +367,8 @@ class Walk:
     ) -> None:
         """What later segments receive from the end of this one, and corrected layers."""
         self.corrections.update(corrections or {})
-        self.values[view.segment.target] = view.wanted
+        if self.has_source:
+            self.values[view.segment.target] = view.wanted
         self.signals[view.segment.target] = self._entering(view.segment.target, signal)
 
     def _entering(self, name: str, signal: Signal) -> Signal:

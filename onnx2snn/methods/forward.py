@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
 
+from onnx2snn.calibration.descent import Observation
 from onnx2snn.calibration.pools import pool_train
 from onnx2snn.calibration.populations import AVERAGED
-from onnx2snn.calibration.walker import Array, Constant, Corrected, Encode, Signal, Train, Walk
-from onnx2snn.methods.work import Work
+from onnx2snn.calibration.walker import (
+    Array,
+    Constant,
+    Corrected,
+    Encode,
+    Signal,
+    Train,
+    View,
+    Walk,
+)
+from onnx2snn.methods.work import Outcome, Work
 from onnx2snn.plan import LayerCorrection, NeuronPlan
 from onnx2snn.segment import Segment
 
@@ -34,23 +44,61 @@ def simulate_plan(
         encoders: of what enters time as spikes, by name.
     """
     by_site = {n.site: n for n in neurons}
-    averaged = any(n.neuron in AVERAGED for n in by_site.values())
-    walk = Walk(segments, inputs, timesteps, 1 if averaged else timesteps, encoders)
+    walk = Walk(segments, inputs, timesteps, _rows(by_site, timesteps), encoders)
+    return {
+        view.segment.name: (view.wanted, signal.mean(slice(None)))
+        for view, signal, _ in _settled(walk, by_site, corrections)
+        if view.segment.is_result
+    }
+
+
+def observe_plan(
+    segments: Sequence[Segment],
+    neurons: Iterable[NeuronPlan],
+    corrections: Iterable[LayerCorrection],
+    inputs: Mapping[str, Array],
+    timesteps: int,
+    encoders: Mapping[str, Encode] = MappingProxyType({}),
+) -> Observation:
+    """What every population of a planned network receives and answers; arguments as above."""
+    by_site = {n.site: n for n in neurons}
+    steps = _rows(by_site, timesteps)
+    walk = Walk(segments, inputs, timesteps, steps, encoders, has_source=False)
+    values = {name: signal.mean(slice(None)) for name, signal in walk.signals.items()}
+    drives = {}
+    for view, signal, outcome in _settled(walk, by_site, corrections):
+        segment = view.segment
+        if outcome is not None:
+            values[segment.target] = signal.mean(slice(None))
+            drives[segment.name] = outcome.drive
+        elif segment.is_result:
+            values[segment.error] = view.means()[segment.error]
+    return Observation(values, drives)
+
+
+def _rows(neurons: Mapping[str, NeuronPlan], timesteps: int) -> int:
+    averaged = any(n.neuron in AVERAGED for n in neurons.values())
+    return 1 if averaged else timesteps
+
+
+def _settled(
+    walk: Walk, neurons: Mapping[str, NeuronPlan], corrections: Iterable[LayerCorrection]
+) -> Iterator[tuple[View, Signal, Outcome | None]]:
+    """Every segment, what it answers, and how, if it has neurons of its own."""
     walk.corrections.update({c.layer: Corrected(c.weight, c.bias) for c in corrections})
-    results = {}
     for view in walk:
         signal: Signal
+        outcome = None
         if view.site is None:
             signal = Constant(view.means()[view.segment.output], walk.steps)
         elif view.site.is_pool:
-            signal = pool_train(view, by_site[view.site.name], walk.steps)
+            signal = pool_train(view, neurons[view.site.name], walk.steps)
         else:
-            work = Work(view, view.site, by_site[view.site.name])
-            signal = Train(work.outcome.spikes, work.amplitude, view.site.lower)
+            work = Work(view, view.site, neurons[view.site.name])
+            outcome = work.outcome
+            signal = Train(outcome.spikes, work.amplitude, view.site.lower)
         walk.settle(view, signal)
-        if view.segment.is_result:
-            results[view.segment.name] = (view.wanted, signal.mean(slice(None)))
-    return results
+        yield view, signal, outcome
 
 
 def agreement(results: Mapping[str, tuple[Array, Array]]) -> float:

@@ -1,7 +1,8 @@
-"""Calibration of a network: layer by layer, then all layers together, and the best of it.
+"""Calibration of a network: layer by layer, all layers together, or one after the other.
 
-Some samples are held out from both; the parts that are compared on them are the network as it was
-planned, after the walk, and tuned. So calibration is never worse than none, as far as they tell.
+Where all are tuned together some samples are held out; the network as it was planned, after the
+walk, and tuned are compared on them. So tuning is never worse than none, as far as they tell. A
+network without gradients is calibrated layer by layer, as recipe ``regression`` does.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from onnx2snn.checkpoint import NOWHERE, Place
 from onnx2snn.methods.base import TUNINGS, Calibrated
 from onnx2snn.methods.forward import output_error, simulate_plan
 from onnx2snn.methods.layerwise import calibrate_layers, read_inputs, walks
+from onnx2snn.methods.recipe import CALIBRATED, RECIPES
 from onnx2snn.plan import ConversionConfig, Diagnostic, LayerCorrection, NeuronPlan, Progress
 from onnx2snn.segment import Segment
 
-#: One of so many samples is held out.
-HELD = 8
+#: One of so many samples is held out, and no more than so many.
+HELD, MOST_HELD = 8, 16
 
 log = logging.getLogger("onnx2snn")
 
@@ -76,10 +78,7 @@ def calibrate(
     tune = TUNINGS.get(config.tuning).tune
     if tune is None:
         return walk(dataset)
-    if encoders:
-        diagnostics.append(_not_tuned("inputs enter time as spikes, it knows currents only"))
-        return walk(dataset)
-    fitted, held = dataset.apart(len(dataset) // HELD, config.seed)
+    fitted, held = dataset.apart(min(MOST_HELD, len(dataset) // HELD), config.seed)
     found = {"start": Calibrated(tuple(neurons), tuple(corrections))}
     if walks(config):
         found["walk"] = walk(fitted)
@@ -87,16 +86,25 @@ def calibrate(
     try:
         kept = place / "tuned"
         inputs, state = read_inputs(fitted), kept / "state"
-        find = partial(tune, segments, last, inputs, config, progress, place=state)
+        find = partial(tune, segments, last, inputs, config, progress, encoders, place=state)
         tuned = kept.once(Calibrated, find)
         found[config.tuning] = _told(tuned, config.tuning)
     except NoGradientError as error:
-        diagnostics.append(_not_tuned(str(error)))
-    return _best(segments, found, read_inputs(held), config, diagnostics)
+        diagnostics.append(
+            Diagnostic("NOT_TUNED", "info", "", "layers are fitted one by one", str(error))
+        )
+        alone = config if walks(config) else _layer_by_layer(config)
+        return walk(dataset, config=alone, place=place / "untuned")
+    return _best(segments, found, read_inputs(held), config, encoders, diagnostics)
 
 
-def _not_tuned(reason: str) -> Diagnostic:
-    return Diagnostic("NOT_TUNED", "info", "", "layers are not tuned together", reason)
+def _layer_by_layer(config: ConversionConfig) -> ConversionConfig:
+    """The stages of recipe ``regression``, those that calibration is about."""
+    stages = RECIPES.get("regression").chosen(
+        {"neuron": config.neuron}, timesteps=config.timesteps, has_data=True
+    )
+    own = {k: v for k, v in stages.items() if k in CALIBRATED}
+    return replace(config, **{"tuning": "none", **own})
 
 
 def _walked(
@@ -131,10 +139,17 @@ def _best(
     found: Mapping[str, Calibrated],
     inputs: Mapping[str, Array],
     config: ConversionConfig,
+    encoders: Mapping[str, Encode],
     diagnostics: list[Diagnostic],
 ) -> Calibrated:
     """The one with the least error on samples that none of them has seen."""
-    errors = {name: _error(segments, one, inputs, config.timesteps) for name, one in found.items()}
+    simulate = partial(simulate_plan, segments, inputs=inputs, timesteps=config.timesteps)
+    errors = {
+        name: output_error(
+            simulate(neurons=one.neurons, corrections=one.corrections, encoders=encoders)
+        )
+        for name, one in found.items()
+    }
     best = min(errors, key=errors.__getitem__)
     told = ", ".join(f"{name} {100 * error:.3g} %" for name, error in errors.items())
     samples = len(next(iter(inputs.values())))
@@ -148,10 +163,3 @@ def _best(
         )
     )
     return found[best]
-
-
-def _error(
-    segments: Sequence[Segment], one: Calibrated, inputs: Mapping[str, Array], timesteps: int
-) -> float:
-    results = simulate_plan(segments, one.neurons, one.corrections, inputs, timesteps)
-    return output_error(results)

@@ -20,11 +20,14 @@ class BackendOptions:
         providers: onnxruntime execution providers, in order of preference.
         threads: threads of one operator; 0 for the backend's default.
         profile: where onnxruntime writes a profile, without the ending; empty for none.
+        spinning: whether threads without work wait busily. That is faster for one long run, and
+            costs twice the CPU time where many short ones are made, or another program is busy.
     """
 
     providers: tuple[str, ...] = ("CPUExecutionProvider",)
     threads: int = 0
     profile: str = ""
+    spinning: bool = True
 
 
 class Executable(Protocol):

@@ -11,6 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx2snn.calibration import collect_statistics, open_dataset
 from onnx2snn.frontend import canonicalise
 from onnx2snn.methods import plan_neurons
+from onnx2snn.methods.tuning import distill
 from onnx2snn.sites import find_sites
 from onnx2snn.sites.segments import find_segments
 from onnx2snn_runtime.session import tensor_info
@@ -24,6 +25,12 @@ def data_folder(pytestconfig):
     if not (folder / "models").is_dir():
         pytest.skip(f"no data folder at {folder}: set ONNX2SNN_DATA")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def few_steps(monkeypatch):
+    """Tuning a small network takes hundreds of steps, of which tests need few."""
+    monkeypatch.setattr(distill, "MOST", 60)
 
 
 class Net:

@@ -1,11 +1,13 @@
 """auto: what is best by measurement, given what there is.
 
-With calibration data the winner of a contest on a part of them, most often ``regression``; else
-thresholds from the model's quantizers, batch norm or bounds, or from synthetic inputs.
+With calibration data ``distill`` for averaged and signed neurons; for plain ones the winner of a
+contest on a part of the data, most often ``regression``. Without data, thresholds from the model's
+quantizers, batch norm or bounds, or from synthetic inputs.
 """
 
 from onnx2snn.methods.recipe import RECIPES, Recipe
-from onnx2snn.methods.recipes.regression import OF_AVERAGED, STAGES
+from onnx2snn.methods.recipes.distill import STAGES as TUNED
+from onnx2snn.methods.recipes.regression import STAGES
 
 RECIPES.register("auto")(
     Recipe(
@@ -14,7 +16,7 @@ RECIPES.register("auto")(
         needs="nothing; calibration data help most",
         costs="seconds; with data one minute or two, and the file is for its T",
         stages_with_data=STAGES,
-        stages_by_neuron={"asg": OF_AVERAGED},
+        stages_by_neuron={"asg": TUNED, "signed-if": TUNED},
         contest=("regression", "mmse"),
     )
 )

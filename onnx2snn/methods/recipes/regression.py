@@ -1,6 +1,6 @@
 """regression: every layer fitted to the spikes that really arrive.
 
-Our own combination; of all recipes the most accurate one in short windows.
+Our own combination; of all recipes the most accurate one for plain neurons in short windows.
 """
 
 from onnx2snn.methods.recipe import RECIPES, Recipe
@@ -14,14 +14,8 @@ STAGES = {
     "avgpool": "linear",
 }
 
-#: Averaged neurons hear means only: spikes are never uneven, a search has nothing to find, and the
-#: network in counts is simple enough to be tuned as a whole.
-OF_AVERAGED = {
-    "threshold": "mmse",
-    "v_init": "half",
-    "weights": "calibrate-cv",
-    "tuning": "distill",
-}
+#: Averaged neurons hear means only: spikes are never uneven, and a search has nothing to find.
+OF_AVERAGED = {"threshold": "mmse", "v_init": "half", "weights": "calibrate-cv"}
 
 RECIPES.register("regression")(
     Recipe(

@@ -1,11 +1,12 @@
 """distill: all weights, thresholds and biases descend together towards the source's activations.
 
-The network runs in counts (:mod:`onnx2snn.calibration.counts`), the floor's derivative is taken as
-one (straight-through, as Li 2021 does layer by layer), and the source is the teacher, so labels are
-not needed, and images may be mirrored and shifted (``augment``). Adam (Kingma and Ba 2015) with
-steps in proportion to each parameter's size, which rise and fall as a cosine. What is kept is the
-running mean of the parameters: the floor makes gradients noisy, and the mean is better on other
-samples than the last value.
+Every step simulates a batch through time. Its backward pass is that of means over the window, the
+floor's derivative taken as one (straight-through, as Li 2021 does layer by layer): gradients of
+rates cost one pass, not T. The source is the teacher, so labels are not needed, and images may be
+mirrored and shifted (``augment``). Adam (Kingma and Ba 2015) with steps in proportion to each
+parameter's size, which rise and fall as a cosine. What is kept is the running mean of the
+parameters: the floor makes gradients noisy, and the mean is better on other samples than the last
+value.
 """
 
 from __future__ import annotations
@@ -18,18 +19,24 @@ import numpy as np
 import numpy.typing as npt
 
 from onnx2snn.calibration.augmentation import NO_AUGMENTATION, flipped_and_cropped
-from onnx2snn.calibration.counts import THRESHOLD, WEIGHT, CountNetwork
-from onnx2snn.calibration.descent import Descent
+from onnx2snn.calibration.descent import Descent, Observation
+from onnx2snn.calibration.populations import AVERAGED
 from onnx2snn.calibration.runnable import source_network
-from onnx2snn.calibration.walker import Array
+from onnx2snn.calibration.tunable import THRESHOLD, WEIGHT, TunableNetwork
+from onnx2snn.calibration.walker import Array, Encode
 from onnx2snn.checkpoint import NOWHERE, Place
 from onnx2snn.methods.base import TUNINGS, Calibrated, TuningMethod
+from onnx2snn.methods.forward import observe_plan
 from onnx2snn.plan import ConversionConfig, Progress
 from onnx2snn.segment import Segment
 
-STEPS, BATCH = 180, 16
-#: The largest step, as a share of a parameter's size; weights go so many times as far.
-RATE, WEIGHTS_FASTER = 0.002, 1
+BATCH = 16
+#: Multiply-accumulates that are spent on all steps, and limits of their number.
+WORK, FEWEST, MOST = 2.5e12, 40, 600
+#: What teacher and backward pass cost, in passes of a step's simulation.
+PASSES = 6
+#: The largest step, as a share of a parameter's size.
+RATE = 0.012
 #: Share of all steps in which the rate rises.
 WARM = 0.1
 #: Of Adam: how long gradients and their squares are remembered.
@@ -46,35 +53,43 @@ def tune(
     inputs: Mapping[str, Array],
     config: ConversionConfig,
     progress: Progress | None,
+    encoders: Mapping[str, Encode],
     place: Place = NOWHERE,
 ) -> Calibrated:
     """See :class:`onnx2snn.methods.base.Tune`."""
-    network = CountNetwork(segments, start.neurons, start.corrections, config.timesteps)
+    network = TunableNetwork(segments, start.neurons, start.corrections, config.timesteps)
+
+    def observe(batch: Mapping[str, Array]) -> Observation:
+        neurons, corrections = network.tuned_neurons(), network.tuned_corrections()
+        return observe_plan(segments, neurons, corrections, batch, config.timesteps, encoders)
+
     samples = len(next(iter(inputs.values())))
     size = min(BATCH, samples)
-    descent = Descent(network, source_network(segments), inputs, size)
+    descent = Descent(network, source_network(segments), observe, inputs, size)
+    rows = 1 if config.neuron in AVERAGED else config.timesteps
+    steps = round(min(MOST, max(FEWEST, WORK / (size * (rows + PASSES) * descent.macs))))
     optimizer = _Adam(network, place.recall(State))
     rng = np.random.default_rng(config.seed)
-    for step, rows in enumerate(_batches(samples, size, config.seed)):
-        batch = {name: values[rows] for name, values in inputs.items()}
+    for step, chosen in enumerate(_batches(samples, size, steps, config.seed)):
+        batch = {name: values[chosen] for name, values in inputs.items()}
         if config.augment != NO_AUGMENTATION:
             batch = flipped_and_cropped(batch, rng)
         if step < optimizer.state.steps:  # before an interruption; the draws must be the same
             continue
         loss, gradients = descent(batch)
-        warm = min(1.0, (step + 1) / (WARM * STEPS + 1))
-        optimizer.step(gradients, RATE * warm * (1 + cos(pi * step / STEPS)) / 2)
+        warm = min(1.0, (step + 1) / (WARM * steps + 1))
+        optimizer.step(gradients, RATE * warm * (1 + cos(pi * step / steps)) / 2)
         place.keep(optimizer.state)
         if progress:
-            progress(f"tune all layers: loss {loss:.3g}", step + 1, STEPS)
+            progress(f"tune all layers: loss {loss:.3g}", step + 1, steps)
     network.parameters.update(optimizer.state.means)
     return Calibrated(network.tuned_neurons(), network.tuned_corrections())
 
 
-def _batches(samples: int, size: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:
+def _batches(samples: int, size: int, steps: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:
     """Rows of every batch: each epoch in an order of its own, what is left over dropped."""
     rng = np.random.default_rng(seed)
-    for step in range(STEPS):
+    for step in range(steps):
         place = step % (samples // size)
         if place == 0:
             order = rng.permutation(samples)
@@ -103,12 +118,9 @@ class State:
 class _Adam:
     """Adam on a network's parameters, and their running means; may go on from a state."""
 
-    def __init__(self, network: CountNetwork, state: State | None) -> None:
+    def __init__(self, network: TunableNetwork, state: State | None) -> None:
         self._parameters = network.parameters
         self._scales = _scales(network.parameters)
-        for name in self._scales:
-            if name.endswith(WEIGHT):
-                self._scales[name] *= np.float32(WEIGHTS_FASTER)
         self._limits = _limits(network)
         zeros = {n: np.zeros_like(p) for n, p in self._parameters.items()}
         start = dict(self._parameters)
@@ -151,7 +163,7 @@ def _scales(parameters: Mapping[str, Array]) -> dict[str, Array]:
     return scales
 
 
-def _limits(network: CountNetwork) -> dict[str, tuple[Array, Array]]:
+def _limits(network: TunableNetwork) -> dict[str, tuple[Array, Array]]:
     """Between what thresholds must stay."""
     limits = {}
     for segment in network.populations:

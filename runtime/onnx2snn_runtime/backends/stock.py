@@ -42,6 +42,8 @@ class StockExecutable:
         session_options.enable_mem_pattern = False
         # Matrices of integers times a scale would be multiplied with activations rounded to 8 bits.
         session_options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", FLOAT32)
+        if not options.spinning:
+            session_options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if options.profile:
             session_options.enable_profiling = True
             session_options.profile_file_prefix = options.profile

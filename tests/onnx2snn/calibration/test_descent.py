@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from onnx2snn.calibration.counts import CountNetwork
 from onnx2snn.calibration.descent import POPULATIONS, Descent
 from onnx2snn.calibration.gradients.backward import NoGradientError
 from onnx2snn.calibration.runnable import source_network
+from onnx2snn.calibration.tunable import TunableNetwork
+from onnx2snn.methods.forward import observe_plan
 from onnx2snn.plan import ConversionConfig
 
 #: So many steps that the floor hardly shows.
@@ -20,8 +21,13 @@ def net(jointed, cut):
 
 def descent(net, timesteps):
     config = ConversionConfig(timesteps=timesteps, neuron="asg", threshold="mmse", avgpool="linear")
-    network = CountNetwork(net.segments, net.plan(config), (), timesteps)
-    return network, Descent(network, source_network(net.segments), net.inputs, 16)
+    network = TunableNetwork(net.segments, net.plan(config), (), timesteps)
+
+    def observe(inputs):
+        neurons, corrections = network.tuned_neurons(), network.tuned_corrections()
+        return observe_plan(net.segments, neurons, corrections, inputs, timesteps)
+
+    return network, Descent(network, source_network(net.segments), observe, net.inputs, 16)
 
 
 def test_gradients_against_differences(net):

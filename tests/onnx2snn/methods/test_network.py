@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from onnx2snn.methods import TUNINGS, Calibrated, TuningMethod, calibrate, calibrates
+from onnx2snn.methods import RECIPES, TUNINGS, Calibrated, TuningMethod, calibrate, calibrates
 from onnx2snn.methods import network as room
 from onnx2snn.methods.base import THRESHOLDS
 from onnx2snn.plan import ConversionConfig
@@ -106,7 +106,12 @@ def test_tunes_on_other_samples_than_it_compares(net, monkeypatch):
     replaced(monkeypatch, look)
     compared = []
     real = room.simulate_plan
-    monkeypatch.setattr(room, "simulate_plan", lambda *a: compared.append(a[3]["x"]) or real(*a))
+
+    def simulated(*args, inputs, **options):
+        compared.append(inputs["x"])
+        return real(*args, inputs=inputs, **options)
+
+    monkeypatch.setattr(room, "simulate_plan", simulated)
     calibrated(net)
     rows = {row.tobytes() for row in seen[0]}
     held = {row.tobytes() for row in compared[0]}
@@ -114,16 +119,26 @@ def test_tunes_on_other_samples_than_it_compares(net, monkeypatch):
     assert not rows & held
 
 
-def test_without_gradients_the_walk_is_left(new_net, cut):
+@pytest.mark.parametrize("neuron", ["asg", "signed-if"])
+def test_without_gradients_layers_are_fitted_one_by_one(neuron, new_net, cut):
+    """As recipe regression does, whatever the stages were."""
     made = new_net()
     x = made.relu(made.conv(made.input(shape=("N", 2, 8, 8)), (3, 2, 1, 1)), name="one")
     x = made.node("Sigmoid", made.conv(x, (3, 3, 1, 1)))
     x = made.relu(made.conv(x, (3, 3, 1, 1)), name="two")
     net = cut(made.model(made.conv(x, (2, 3, 1, 1))))
-    _, found, said = calibrated(net)
-    assert [d.code for d in said] == ["NOT_TUNED", "CALIBRATIONS_COMPARED"]
+    tuned = replace(CONFIG, neuron=neuron, bias="none", weights="none")
+    _, found, said = calibrated(net, tuned)
+    assert [d.code for d in said] == ["NOT_TUNED"]
     assert "Sigmoid" in said[0].why
+    stages = RECIPES.get("regression").chosen({"neuron": neuron}, timesteps=4, has_data=True)
+    known = {k: v for k, v in stages.items() if k in ("threshold", "v_init", "bias", "weights")}
+    _, walked, _ = calibrated(net, replace(CONFIG, neuron=neuron, tuning="none", **known))
     assert found.corrections
+    for one, other in zip(found.corrections, walked.corrections, strict=True):
+        np.testing.assert_array_equal(one.weight, other.weight)
+    for one, other in zip(found.neurons, walked.neurons, strict=True):
+        np.testing.assert_array_equal(one.threshold, other.threshold)
 
 
 @pytest.mark.parametrize("timesteps", [1, 2])

@@ -1,4 +1,4 @@
-"""Sums and products with broadcasting, and what rounds and clips."""
+"""Sums and products with broadcasting, and what clips."""
 
 from __future__ import annotations
 
@@ -46,12 +46,6 @@ def divide(backward: Backward, node: onnx.NodeProto, gradient: str) -> None:
     if backward.wants(y):
         product = backward.emit("Mul", [scaled, node.output[0]])
         _share(backward, node, y, backward.emit("Neg", [product]))
-
-
-@GRADIENTS.register("Floor")
-def floor(backward: Backward, node: onnx.NodeProto, gradient: str) -> None:
-    """As if nothing were rounded: the straight-through estimate (Bengio 2013)."""
-    backward.add(node.input[0], gradient)
 
 
 @GRADIENTS.register("Clip")

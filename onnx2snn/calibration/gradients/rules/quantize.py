@@ -1,7 +1,7 @@
 """Quantizers in the analog part behind the last layer.
 
 Between the two nodes of a pair the gradient is that of the value the integer stands for, so the
-scales, which would cancel, are left out: straight through, as with Floor.
+scales, which would cancel, are left out: straight through.
 """
 
 from __future__ import annotations

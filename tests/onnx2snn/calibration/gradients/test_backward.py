@@ -72,6 +72,19 @@ CASES = {
 }
 
 
+def computed(nodes, constants, values, outputs):
+    """What onnxruntime makes of nodes."""
+    model = onnx.ModelProto(ir_version=8, opset_import=[helper.make_opsetid("", OPSET)])
+    model.graph.name = "node"
+    model.graph.node.extend(nodes)
+    model.graph.initializer.extend(constants)
+    for name in values:
+        model.graph.input.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
+    model.graph.output.extend(onnx.ValueInfoProto(name=n) for n in outputs)
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    return session.run(outputs, values)
+
+
 class Node:
     """One node, computed by onnxruntime."""
 
@@ -83,16 +96,8 @@ class Node:
         self.constants = {n: v for n, v in self.values.items() if n not in self.wanted}
 
     def run(self, outputs, values, more=(), held=()):
-        model = onnx.ModelProto(ir_version=8, opset_import=[helper.make_opsetid("", OPSET)])
-        model.graph.name = "node"
-        model.graph.node.extend([self.node, *more])
         constants = [numpy_helper.from_array(v, n) for n, v in self.constants.items()]
-        model.graph.initializer.extend([*constants, *held])
-        for name in values:
-            model.graph.input.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
-        model.graph.output.extend(onnx.ValueInfoProto(name=n) for n in outputs)
-        session = onnxruntime.InferenceSession(model.SerializeToString())
-        return session.run(outputs, values)
+        return computed([self.node, *more], [*constants, *held], values, outputs)
 
     def answer(self, values):
         [y] = self.run(["y"], values)
@@ -134,17 +139,38 @@ def test_against_differences(op):
 
 
 #: What is constant but for jumps; its gradient is an estimate.
-ROUNDING = {"Floor", "QuantizeLinear", "DequantizeLinear"}
+ROUNDING = {"Population", "QuantizeLinear", "DequantizeLinear"}
 
 
 def test_every_rule_is_tried():
     assert {op for op, *_ in CASES.values()} == set(GRADIENTS.names()) - ROUNDING
 
 
-def test_floor_passes_gradients_on():
-    node = Node("Floor", IMAGE, (), (0,), {})
-    weights = random(*IMAGE)
-    np.testing.assert_array_equal(node.gradients(weights)["x0"], weights)
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_populations_as_if_nothing_were_rounded(share):
+    """Between its ends a population is the identity of its current; thresholds move its steps."""
+    steps, shape = 4, (3, 2, 5)
+    theta = np.array([[1.0], [2.0]], np.float32)
+    alive = np.array([[1.0], [0.0]], np.float32)
+    values = {
+        "theta": theta, "shift": 0 * theta, "share": np.asarray(share, np.float32), "alive": alive,
+        "y": 1.5 * random(*shape), "g": random(*shape),
+    }  # fmt: skip
+    reads = ["z", "theta", "shift", "share", "alive", "y"]
+    node = helper.make_node("Population", reads, ["a"], "one", timesteps=steps)
+    shapes = {name: np.shape(v) for name, v in values.items()} | {"z": shape, "a": shape}
+    backward = Backward([node], shapes, {"alive": alive}, ["z", "theta", "shift"])
+    backward.run([("a", "g")])
+    asked = [backward.gradient(name) for name in ("z", "theta", "shift")]
+    of_z, of_theta, of_shift = computed(backward.added, backward.initializers, values, asked)
+    levels = np.floor(steps * values["y"] / theta + np.float32(share))
+    inside = (levels >= 0) & (levels <= steps)
+    passed = np.where(inside, values["g"], 0) * alive
+    np.testing.assert_allclose(of_z, passed, rtol=1e-5)
+    np.testing.assert_allclose(of_shift, passed.sum((0, 2))[:, None], rtol=1e-4, atol=1e-5)
+    rounded = np.clip(levels, 0, steps) / steps - inside * values["y"] / theta
+    wanted = (values["g"] * alive * rounded).sum((0, 2))[:, None]
+    np.testing.assert_allclose(of_theta, wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_a_pair_of_quantizers_passes_gradients_on():

@@ -8,6 +8,7 @@ import pytest
 from onnx2snn.calibration.gradients.backward import NoGradientError
 from onnx2snn.methods import TUNINGS, Calibrated
 from onnx2snn.methods.forward import simulate_plan
+from onnx2snn.methods.tuning import distill
 from onnx2snn.plan import ConversionConfig
 
 CONFIG = ConversionConfig(timesteps=4, neuron="asg", threshold="mmse", avgpool="linear")
@@ -20,7 +21,7 @@ def net(request, jointed, cut):
 
 def tuned(net, config=CONFIG, progress=None):
     start = Calibrated(net.plan(config))
-    return start, TUNINGS.get("distill").tune(net.segments, start, net.inputs, config, progress)
+    return start, TUNINGS.get("distill").tune(net.segments, start, net.inputs, config, progress, {})
 
 
 def error(net, found, timesteps=4):
@@ -30,7 +31,8 @@ def error(net, found, timesteps=4):
 
 
 @pytest.mark.parametrize("timesteps", [1, 4])
-def test_comes_closer(timesteps, net):
+def test_comes_closer(timesteps, net, monkeypatch):
+    monkeypatch.setattr(distill, "MOST", 200)
     start, found = tuned(net, replace(CONFIG, timesteps=timesteps))
     assert error(net, found, timesteps) < 0.9 * error(net, start, timesteps)
 
@@ -70,7 +72,7 @@ def test_sees_changed_images(net):
 def test_does_not_change_what_it_was_given(net):
     start = Calibrated(net.plan(CONFIG))
     before = [None if n.threshold is None else n.threshold.copy() for n in start.neurons]
-    TUNINGS.get("distill").tune(net.segments, start, net.inputs, CONFIG, None)
+    TUNINGS.get("distill").tune(net.segments, start, net.inputs, CONFIG, None, {})
     for neuron, threshold in zip(start.neurons, before, strict=True):
         if threshold is not None:
             np.testing.assert_array_equal(neuron.threshold, threshold)

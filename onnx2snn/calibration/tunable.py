@@ -1,17 +1,17 @@
-"""The whole spiking network in counts, one ONNX graph with its parameters as inputs.
+"""A spiking network as a graph through which gradients can flow back, and its parameters.
 
-An averaged population answers the mean current z of its window with n spikes out of T::
+Everything between populations is affine in time, so the mean current of a population follows from
+the means of what its layers read. It answers the mean current z, bias included, with about::
 
-    u = T·(z + b − lower)/θ + v_init/θ        n = clip(floor(u), 0, T)        a = A·n/T + lower
+    n = clip(floor(T·z/θ + v_init/θ), 0, T)        a = θ·n/T + lower
 
-(A is the threshold θ, or 0 where a channel is dead), and everything between populations is affine:
-one pass over the graph takes the place of T steps. What arrives at a population late or early is
-not in it, so for other neuron models it is an estimate.
+What it really answers comes from a simulation and is fed. The graph is for the way back, on which
+the floor counts as the identity (straight-through, Bengio 2013).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -19,18 +19,22 @@ import numpy.typing as npt
 import onnx
 from onnx import helper, numpy_helper
 
-from onnx2snn.calibration.gradients.backward import Constant, NoGradientError
+from onnx2snn.calibration.gradients.backward import Constant
 from onnx2snn.calibration.runnable import Runnable
 from onnx2snn.plan import LayerCorrection, NeuronPlan
-from onnx2snn.segment import Segment
+from onnx2snn.segment import Layer, Segment
 
 Array = npt.NDArray[np.float32]
 #: Endings of parameters' names.
 WEIGHT, BIAS, THRESHOLD, SHIFT = "/weight", "/bias", "/threshold", "/shift"
+#: Ending of the mean current of a population, bias included, which is fed.
+DRIVE = "/drive"
+#: The operator that stands for a population; its rule is in ``gradients/rules/population.py``.
+POPULATION = "Population"
 
 
-class CountNetwork:
-    """A network of averaged populations whose parameters can be changed between runs.
+class TunableNetwork:
+    """A network whose parameters can be changed between runs.
 
     Args:
         segments: the network, cut at its populations.
@@ -39,15 +43,12 @@ class CountNetwork:
         timesteps: T.
 
     Attributes:
-        nodes: of the graph, in topological order.
+        nodes: of the graph, in topological order, with an operator for every population.
         constants: its constants by name.
         parameters: weights of layers, biases of results, thresholds and biases of populations, by
             name; what is put here is used by the next run.
-        populations: segments that end at neurons with thresholds.
+        populations: segments that end at neurons with thresholds of their own.
         results: tensors by which the network's outputs are judged.
-
-    Raises:
-        NoGradientError: a pool has neurons whose order of spikes counts.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class CountNetwork:
         timesteps: int,
     ) -> None:
         self.timesteps = timesteps
-        self.results = tuple(s.error for s in segments if s.is_result)
+        self.results = tuple(s.error for s in segments if s.is_result and not s.site)
         self.populations = tuple(s for s in segments if s.site and not s.site.is_pool)
         self.constants: dict[str, Constant] = {}
         self.parameters: dict[str, Array] = {}
@@ -71,13 +72,8 @@ class CountNetwork:
         made: set[str] = set()
         for segment in segments:
             self._add_segment(segment, made)
-            if segment.site is None:
-                continue
-            neuron = by_site[segment.site.name]
-            if not segment.site.is_pool:
-                self._add_population(segment, neuron)
-            elif neuron.threshold is not None:
-                raise NoGradientError(f"pool '{segment.site.name}' has neurons of its own")
+            if segment.site is not None and not segment.site.is_pool:
+                self._add_population(segment, by_site[segment.site.name])
 
     def session(
         self,
@@ -85,11 +81,10 @@ class CountNetwork:
         nodes: Iterable[onnx.NodeProto] = (),
         constants: Iterable[onnx.TensorProto] = (),
     ) -> Runnable:
-        """The graph ready to run, with more nodes behind it; it reads what it does not compute."""
+        """The graph ready to run, with more nodes behind it; what populations answer is read."""
         own = (numpy_helper.from_array(v, n) for n, v in self.constants.items())
-        return Runnable(
-            self._like, [*self.nodes, *nodes], [*own, *constants], outputs, self._inputs
-        )
+        run = [n for n in self.nodes if n.op_type != POPULATION]
+        return Runnable(self._like, [*run, *nodes], [*own, *constants], outputs, self._inputs)
 
     def tuned_neurons(self) -> tuple[NeuronPlan, ...]:
         """The populations with their parameters as they are now; potentials keep their shares."""
@@ -116,63 +111,49 @@ class CountNetwork:
                 continue
             made.add(node.name)
             self.nodes.append(node)
-            layer = layers.get(node.name)
-            if layer is None:
-                continue
-            corrected = self._corrections.get(layer.node)
-            weight = values[layer.weight] if corrected is None else corrected.weight
-            bias = None if layer.bias is None else values[layer.bias]
-            if corrected is not None and corrected.bias is not None:
-                bias = corrected.bias
-            self.parameters[layer.node + WEIGHT] = weight.astype(np.float32)
-            node.input[1] = layer.node + WEIGHT
-            if bias is not None:
-                held = self.parameters if segment.site is None else self.constants
-                held[layer.node + BIAS] = bias.astype(np.float32)
-                del node.input[2:]
-                node.input.append(layer.node + BIAS)
+            if node.name in layers:
+                self._add_layer(segment, layers[node.name], node, values)
+
+    def _add_layer(
+        self,
+        segment: Segment,
+        layer: Layer,
+        node: onnx.NodeProto,
+        values: Mapping[str, npt.NDArray[np.float32]],
+    ) -> None:
+        """A layer's weights become parameters, and its bias where no population has one."""
+        corrected = self._corrections.get(layer.node)
+        weight = values[layer.weight] if corrected is None else corrected.weight
+        bias = None if layer.bias is None else values[layer.bias]
+        if corrected is not None and corrected.bias is not None:
+            bias = corrected.bias
+        self.parameters[layer.node + WEIGHT] = weight.astype(np.float32)
+        node.input[1] = layer.node + WEIGHT
+        if bias is not None:
+            held = self.parameters if segment.site is None else self.constants
+            held[layer.node + BIAS] = bias.astype(np.float32)
+            del node.input[2:]
+            node.input.append(layer.node + BIAS)
 
     def _add_population(self, segment: Segment, neuron: NeuronPlan) -> None:
         site = segment.site
         assert site is not None
         assert neuron.threshold is not None
-        assert neuron.amplitude is not None
-        start = -np.float32(site.lower) + (0 if neuron.bias is None else neuron.bias)
-        alive = (neuron.amplitude != 0).astype(np.float32)
-        name = f"{site.name}.count."
-        theta, bias = site.name + THRESHOLD, site.name + SHIFT
+        theta, shift = site.name + THRESHOLD, site.name + SHIFT
         self.parameters[theta] = neuron.threshold.astype(np.float32)
-        self.parameters[bias] = np.zeros_like(neuron.threshold, np.float32)
-        steps = np.float32(self.timesteps)
-        for key, value in (
-            ("steps", steps),
-            ("none", np.float32(0)),
-            ("lower", np.float32(site.lower)),
-            ("start", np.atleast_1d(start)),
-            ("share", neuron.v_init / neuron.threshold),
-            ("alive", alive / steps),
-        ):
-            self.constants[name + key] = np.asarray(value, dtype=np.float32)
-        ended = [("a", "Mul", ("n", "worth"))]
-        if site.lower != 0:
-            ended.append(("above", "Add", ("a", "lower")))
-        written = [
-            ("gain", "Div", ("steps", theta)),
-            ("shift", "Add", ("start", bias)),
-            ("lift", "Mul", ("shift", "gain")),
-            ("begin", "Add", ("lift", "share")),
-            ("drive", "Mul", (segment.output, "gain")),
-            ("u", "Add", ("drive", "begin")),
-            ("whole", "Floor", ("u",)),
-            ("n", "Clip", ("whole", "none", "steps")),
-            ("worth", "Mul", (theta, "alive")),
-            *ended,
-        ]
-        own = {key for key, _, _ in written} | {"steps", "none", "lower", "start", "share", "alive"}
-        for key, op, given in written:
-            output = segment.target if key == ended[-1][0] else name + key
-            reads = [name + g if g in own else g for g in given]
-            self.nodes.append(helper.make_node(op, reads, [output], name + key))
+        self.parameters[shift] = np.zeros_like(neuron.threshold, np.float32)
+        assert neuron.amplitude is not None
+        known = {
+            "/share": neuron.v_init / neuron.threshold,
+            "/alive": np.asarray(neuron.amplitude != 0),
+        }
+        self.constants.update({site.name + k: v.astype(np.float32) for k, v in known.items()})
+        reads = [segment.output, theta, shift, *(site.name + k for k in known), site.name + DRIVE]
+        self.nodes.append(
+            helper.make_node(
+                POPULATION, reads, [segment.target], site.name, timesteps=self.timesteps
+            )
+        )
 
     def _tuned(self, neuron: NeuronPlan) -> NeuronPlan:
         assert neuron.threshold is not None
