@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 import onnx
+from threadpoolctl import threadpool_limits
 
 from onnx2snn.calibration import Dataset, Preprocessing, SiteStatistics
 from onnx2snn.calibration.dataset import DataSource
@@ -77,7 +78,9 @@ def make_plan(
     if calibrates(config):
         dataset = data_to_walk(canonical, config, calibration_data, preprocessing)
         place = Place(checkpoint)
-        plan = _calibrated(canonical, plan, statistics, dataset, diagnostics, progress, place)
+        # Matrices are small: threads of BLAS would wait busily for most of the time.
+        with threadpool_limits(1, user_api="blas"):
+            plan = _calibrated(canonical, plan, statistics, dataset, diagnostics, progress, place)
     return replace(plan, diagnostics=tuple(diagnostics))
 
 
