@@ -10,6 +10,7 @@
 from onnx2snn import errors
 from onnx2snn.api import ConversionResult, Inspection, convert, inspect
 from onnx2snn.calibration import Preprocessing
+from onnx2snn.checkpoint import Checkpoint
 from onnx2snn.errors import Onnx2SnnError
 from onnx2snn.plan import (
     ActivationSite,
@@ -21,6 +22,7 @@ from onnx2snn.plan import (
 
 __all__ = [
     "ActivationSite",
+    "Checkpoint",
     "ConversionConfig",
     "ConversionPlan",
     "ConversionResult",

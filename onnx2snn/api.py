@@ -16,12 +16,13 @@ import onnx
 from onnx2snn.calibration import Preprocessing
 from onnx2snn.calibration.dataset import DataSource
 from onnx2snn.canonical import CanonicalGraph, SourceInfo
+from onnx2snn.checkpoint import Checkpoint
 from onnx2snn.emit import emit
 from onnx2snn.errors import ConfigError, ModelFileError, PlanError, computing, naming
 from onnx2snn.exact import convert_exactly
 from onnx2snn.files import write_bytes
 from onnx2snn.frontend import canonicalise
-from onnx2snn.methods import RECIPES
+from onnx2snn.methods import RECIPES, calibrates
 from onnx2snn.methods.planner import AUTO
 from onnx2snn.plan import ActivationSite, ConversionConfig, ConversionPlan, Diagnostic, Progress
 from onnx2snn.sites.operations import Workload, multiply_accumulates
@@ -158,6 +159,7 @@ def convert(
     seed: int = 0,
     strict: bool = False,
     plan: ConversionPlan | None = None,
+    checkpoint: Checkpoint | None = None,
     progress: Progress | None = None,
 ) -> ConversionResult:
     """Turn a trained network into a spiking network.
@@ -219,6 +221,8 @@ def convert(
         seed: for whatever is drawn at random.
         strict: turn warnings into errors.
         plan: emit this plan instead of making one; other options but ``strict`` are its own.
+        checkpoint: keeps what layer-by-layer calibration has found, and goes on from it if it was
+            interrupted; by default nothing is kept.
         progress: called with (what is done, steps done, steps in all).
 
     Returns:
@@ -231,6 +235,7 @@ def convert(
         DataError: the calibration data do not fit.
         CalibrationError: the threshold method cannot be applied.
         PlanError: the plan belongs to another model.
+        CheckpointError: the checkpoint is damaged or of another calibration.
         StrictError: there are warnings, in strict mode.
     """
     stages = {
@@ -281,6 +286,11 @@ def convert(
             f"recipe {config.recipe} takes no {idle}",
             remedy="leave it out, or quantize a float network with it",
         )
+    if checkpoint is not None and (plan is not None or emission or not calibrates(config)):
+        raise ConfigError(
+            "a checkpoint is of no use: nothing is calibrated layer by layer here",
+            remedy="leave it out, or take a recipe that does, with calibration data",
+        )
     quantized = None
     canonical = load_source(source, keep_integers=bool(emission) and not config.quantize)
     with naming(canonical.source.file, *ABOUT_THE_MODEL), computing():
@@ -292,7 +302,9 @@ def convert(
         if emission:
             plan, model = _exactly(canonical, config, emission, timesteps, plan)
         elif plan is None:
-            plan = make_plan(canonical, config, calibration_data, preprocessing, progress)
+            plan = make_plan(
+                canonical, config, calibration_data, preprocessing, progress, checkpoint
+            )
             plan, model = _emitted(canonical, plan)
         else:
             plan, model = _emitted(canonical, fit_plan(canonical, plan))

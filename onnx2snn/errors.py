@@ -8,6 +8,7 @@
     ├── UnsupportedModelError   the model holds nodes that cannot be converted
     ├── CalibrationError        a method cannot be applied to this model or these data
     ├── PlanError               a plan file is corrupt or belongs to another model
+    ├── CheckpointError         what calibration kept is damaged or of another calibration
     ├── ConfigError             options that cannot be, alone or together (also a ValueError)
     ├── StrictError             an approximation was made and strict mode forbids it
     ├── OutputFileError         a result cannot be written
@@ -36,6 +37,7 @@ from onnx2snn_runtime.errors import (
 __all__ = [
     "BackendError",
     "CalibrationError",
+    "CheckpointError",
     "ConfigError",
     "DataError",
     "ModelFileError",
@@ -61,6 +63,10 @@ class CalibrationError(Onnx2SnnError):
 
 class PlanError(Onnx2SnnError):
     """A plan file is corrupt, too new, or belongs to another model."""
+
+
+class CheckpointError(Onnx2SnnError):
+    """What calibration kept is damaged, too new, or of another calibration."""
 
 
 class ConfigError(Onnx2SnnError, ValueError):

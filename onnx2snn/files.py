@@ -42,6 +42,20 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     write_bytes(path, text.encode())
 
 
+def remove(path: str | os.PathLike[str]) -> None:
+    """Remove a file that was written there, links followed, if it is there.
+
+    Raises:
+        OutputFileError: its folder is not writable.
+    """
+    try:
+        Path(os.path.realpath(path)).unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputFileError(
+            f"cannot be removed ({error.strerror or error})", file=path, remedy="check the folder"
+        ) from error
+
+
 def _target(path: str | os.PathLike[str]) -> tuple[Path, bool]:
     """The file that a path means, links followed, and whether it is a device or a pipe."""
     target = Path(os.path.realpath(path))
@@ -66,6 +80,8 @@ def _replace(target: Path, data: bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())  # or a power cut may leave the new name on an empty file
         beside.chmod(0o666 & ~_umask())
         beside.replace(target)
     except BaseException:

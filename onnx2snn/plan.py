@@ -6,29 +6,23 @@ so that a user can stop after planning, look, change a number, and go on.
 
 from __future__ import annotations
 
-import base64
 import json
-import sys
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
-from functools import partial
-from typing import Any, TypeAlias
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from onnx2snn.errors import PlanError
+from onnx2snn.json_form import from_plain, to_plain
 
 SCHEMA = "onnx2snn.plan"
 SCHEMA_VERSION = 1
-#: Larger arrays are written as base64, so that the rest can be read.
-MOST_NUMBERS = 4096
 
 Array: TypeAlias = npt.NDArray[np.float32]
 #: Called with (what is done, steps done, steps in all).
 Progress: TypeAlias = Callable[[str, int, int], None]
-#: From a value in JSON to a field's value; raises ValueError.
-Reader: TypeAlias = Callable[[Any], Any]
 
 
 @dataclass(frozen=True)
@@ -245,7 +239,7 @@ class ConversionPlan:
 
     def to_json(self) -> str:
         """The plan as JSON, readable and editable."""
-        return json.dumps({"schema": SCHEMA, **_plain(asdict(self))}, indent=1, allow_nan=False)
+        return json.dumps({"schema": SCHEMA, **to_plain(self)}, indent=1, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> ConversionPlan:
@@ -267,161 +261,9 @@ class ConversionPlan:
                 remedy="make the plan again with this version",
             )
         try:
-            plan: ConversionPlan = _build(cls, data)
+            return from_plain(cls, data)
         except ValueError as error:
             raise PlanError(
                 f"does not have the fields of a plan ({error})",
                 remedy="correct it, or save it again with --save-plan",
             ) from error
-        return plan
-
-
-def _plain(value: Any) -> Any:
-    """Arrays become nested lists, infinity becomes a string: plain JSON."""
-    if isinstance(value, Mapping):
-        return {k: _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    if isinstance(value, np.ndarray):
-        return value.tolist() if value.size <= MOST_NUMBERS else _packed(value)
-    if isinstance(value, float) and not np.isfinite(value):
-        return str(value)
-    return value
-
-
-def _packed(values: Array) -> dict[str, Any]:
-    """A large array: its shape, and its bytes as base64."""
-    raw = np.ascontiguousarray(values, dtype="<f4").tobytes()
-    return {"shape": list(values.shape), "float32": base64.b64encode(raw).decode("ascii")}
-
-
-def _unpacked(value: Mapping[str, Any]) -> Array:
-    """The array of :func:`_packed`."""
-    if set(value) != {"shape", "float32"}:
-        raise ValueError(f"{_shown(value)} is no array of numbers")
-    shape = _several(_whole)(value["shape"])
-    try:
-        raw = base64.b64decode(_text(value["float32"]), validate=True)
-        flat = np.frombuffer(raw, dtype="<f4").astype(np.float32)
-        return flat.reshape(shape) if all(n >= 0 for n in shape) else flat.reshape(())
-    except ValueError as error:
-        raise ValueError(f"{_shown(value['shape'])} and its bytes do not fit") from error
-
-
-def _build(kind: type[Any], data: Any) -> Any:
-    """An instance of a plan dataclass from its JSON form.
-
-    Raises:
-        ValueError: a field is missing, unknown, or of a wrong kind; says which.
-    """
-    if not isinstance(data, dict):
-        raise ValueError(f"{_shown(data)} is no {kind.__name__}")
-    known = {f.name: f for f in fields(kind)}
-    required = [
-        n for n, f in known.items() if f.default is MISSING and f.default_factory is MISSING
-    ]
-    for what, names in (
-        ("missing", [n for n in required if n not in data]),
-        ("unknown", [n for n in data if n not in known]),
-    ):
-        if names:
-            raise ValueError(f"{what}: {', '.join(names)}")
-    values = {}
-    for name, value in data.items():
-        try:
-            values[name] = _READERS[str(known[name].type)](value)
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from error
-    return kind(**values)
-
-
-def _shown(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 40 else f"{text[:40]} …"
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"{_shown(value)} is no text")
-    return value
-
-
-def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError(f"{_shown(value)} is not true or false")
-    return value
-
-
-def _whole(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise ValueError(f"{_shown(value)} is no whole number")
-    return value
-
-
-def _number(value: Any) -> float:
-    """A number; infinity is text in JSON."""
-    if value in ("inf", "-inf"):
-        return float(value)
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        raise ValueError(f"{_shown(value)} is no number")
-    if not abs(value) <= sys.float_info.max:
-        raise ValueError(f"{_shown(value)} is not finite")
-    return float(value)
-
-
-def _array(value: Any) -> Array:
-    given = _unpacked(value) if isinstance(value, dict) else value
-    array = np.atleast_1d(given)  # fails on ragged lists
-    if array.dtype.kind not in "iuf" or array.size == 0:
-        raise ValueError(f"{_shown(value)} is no array of numbers")
-    with np.errstate(over="ignore"):  # refused in the next line
-        array = array.astype(np.float32)
-    if not np.isfinite(array).all():
-        raise ValueError(f"{_shown(value)} is not finite in float32")
-    return array
-
-
-def _several(read: Reader, length: int | None = None) -> Reader:
-    def reader(value: Any) -> tuple[Any, ...]:
-        if not isinstance(value, list) or length not in {None, len(value)}:
-            raise ValueError(f"{_shown(value)} is no list" + (f" of {length}" if length else ""))
-        items = []
-        for i, item in enumerate(value):
-            try:
-                items.append(read(item))
-            except ValueError as error:
-                raise ValueError(f"number {i + 1}: {error}") from error
-        return tuple(items)
-
-    return reader
-
-
-def _optional(read: Reader) -> Reader:
-    return lambda value: None if value is None else read(value)
-
-
-def _texts_by_name(value: Any) -> dict[str, str]:
-    if not isinstance(value, dict):
-        raise ValueError(f"{_shown(value)} is no object")
-    return {name: _text(text) for name, text in value.items()}
-
-
-#: How a field's JSON form is read, by the field's type as it is written above.
-_READERS: dict[str, Reader] = {
-    "str": _text,
-    "bool": _flag,
-    "int": _whole,
-    "int | None": _optional(_whole),
-    "float": _number,
-    "float | None": _optional(_number),
-    "Array": _array,
-    "Array | None": _optional(_array),
-    "Mapping[str, str]": _texts_by_name,
-    "tuple[str, ...]": _several(_text),
-    "tuple[float, float] | None": _optional(_several(_number, 2)),
-    "ConversionConfig": partial(_build, ConversionConfig),
-    "tuple[ActivationSite, ...]": _several(partial(_build, ActivationSite)),
-    "tuple[NeuronPlan, ...]": _several(partial(_build, NeuronPlan)),
-    "tuple[LayerCorrection, ...]": _several(partial(_build, LayerCorrection)),
-    "tuple[Diagnostic, ...]": _several(partial(_build, Diagnostic)),
-}

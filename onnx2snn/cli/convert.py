@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import click
 import numpy as np
 
 from onnx2snn import api
+from onnx2snn.checkpoint import Checkpoint
 from onnx2snn.cli.options import (
     FILE,
     Whole,
@@ -66,6 +69,12 @@ PLANNED = (
 @click.option("--strict", is_flag=True, help="Turn warnings into errors.")
 @click.option("--plan", "plan_file", type=FILE, help="Emit a saved plan.")
 @click.option("--save-plan", type=FILE, help="Write the plan as JSON.")
+@click.option(
+    "--checkpoint",
+    "checkpoint_file",
+    type=FILE,
+    help="Keep there what calibration finds; if it was interrupted, go on from it.",
+)
 @click.option("--save-quantized", type=FILE, help="Write the network that --quantize makes.")
 @click.option("--dry-run", is_flag=True, help="Write no spiking file.")
 @json_option
@@ -74,6 +83,7 @@ def command(
     output: str | None,
     plan_file: str | None,
     save_plan: str | None,
+    checkpoint_file: str | None,
     save_quantized: str | None,
     dry_run: bool,
     as_json: bool,
@@ -93,27 +103,29 @@ def command(
     _check_together(plan_file, options["calibration_data"])
     preprocessing = make_preprocessing(layout, scale, mean, std)
     sources = (model, options["calibration_data"])
+    target = default_output(model) if output is None else Path(output)
     check_output(None if dry_run else output, *sources, plan_file)
     check_output(save_plan, *sources)
     check_output(save_quantized, *sources)
+    check_output(checkpoint_file, *sources, plan_file, str(target), save_plan, save_quantized)
     if save_quantized is not None and not options["quantize"]:
         raise click.UsageError("--save-quantized: of use with --quantize only")
     plan = None if plan_file is None else read_plan(plan_file)
     remedy = "correct it there, or save the plan again"
-    with (
-        progress_bar(quiet=as_json) as progress,
-        naming(plan_file, PlanError, remedy=remedy),
-    ):
-        result = api.convert(
-            model, preprocessing=preprocessing, plan=plan, progress=progress, **options
-        )
-    target = default_output(model) if output is None else Path(output)
-    if save_plan is not None:
-        write_text(save_plan, result.plan.to_json())
-    if save_quantized is not None and result.quantized is not None:
-        write_bytes(save_quantized, result.quantized.SerializeToString())
-    if not dry_run:
-        result.save(target)
+    with _kept_in(checkpoint_file) as options["checkpoint"]:
+        with (
+            progress_bar(quiet=as_json) as progress,
+            naming(plan_file, PlanError, remedy=remedy),
+        ):
+            result = api.convert(
+                model, preprocessing=preprocessing, plan=plan, progress=progress, **options
+            )
+        if save_plan is not None:
+            write_text(save_plan, result.plan.to_json())
+        if save_quantized is not None and result.quantized is not None:
+            write_bytes(save_quantized, result.quantized.SerializeToString())
+        if not dry_run:
+            result.save(target)
     if as_json:
         print_json("convert", _content(result, None if dry_run else target))
         return
@@ -121,6 +133,25 @@ def command(
     print_diagnostics(result.diagnostics)
     if not dry_run:
         say(f"wrote {target}")
+
+
+@contextmanager
+def _kept_in(file: str | None) -> Iterator[Checkpoint | None]:
+    """A checkpoint, if one is wanted, until all files are written.
+
+    Raises:
+        Abort: the user interrupts; says how to go on.
+    """
+    if file is None:
+        yield None
+        return
+    try:
+        with Checkpoint(file) as checkpoint:
+            yield checkpoint
+    except KeyboardInterrupt as error:
+        if not Path(file).exists():
+            raise
+        raise click.Abort(f"the same command goes on from {file}") from error
 
 
 def default_output(model: str) -> Path:

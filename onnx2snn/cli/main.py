@@ -82,7 +82,7 @@ def _explain(error: BaseException) -> int:
     if isinstance(error, click.ClickException):
         text, code = error.format_message(), USAGE
     elif isinstance(error, (click.Abort, KeyboardInterrupt)):
-        text, code = "interrupted", INTERRUPTED
+        text, code = "; ".join(["interrupted", *map(str, error.args)]), INTERRUPTED
     elif isinstance(error, Onnx2SnnError):
         text, code = str(error), USAGE if isinstance(error, ConfigError) else FAILED
     elif isinstance(error, OSError):

@@ -250,5 +250,6 @@ def check_output(output: str | None, *sources: str | None) -> None:
     check_target(output)
     target = Path(output)
     for source in (Path(s) for s in sources if s is not None):
-        if target.exists() and source.exists() and target.samefile(source):
+        same = target.absolute() == source.absolute()
+        if same or (target.exists() and source.exists() and target.samefile(source)):
             raise click.UsageError(f"{output} would be overwritten; give another name")

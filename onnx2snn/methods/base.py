@@ -16,6 +16,7 @@ import numpy.typing as npt
 from onnx2snn.calibration import SiteStatistics
 from onnx2snn.calibration.clipped import ClippedNetwork
 from onnx2snn.calibration.walker import Array, Corrected, Encode, View
+from onnx2snn.checkpoint import NOWHERE, Place
 from onnx2snn.methods.work import Work
 from onnx2snn.plan import ActivationSite, ConversionConfig, LayerCorrection, NeuronPlan, Progress
 from onnx2snn.segment import Segment
@@ -134,6 +135,7 @@ class Tune(Protocol):
         config: ConversionConfig,
         progress: Progress | None,
         encoders: Mapping[str, Encode],
+        place: Place = NOWHERE,
     ) -> Calibrated:
         """The whole network, better on the inputs.
 
@@ -144,6 +146,7 @@ class Tune(Protocol):
             config: what was asked for.
             progress: called with the loss.
             encoders: of what enters time as spikes, by name.
+            place: where the state is kept, to go on from after an interruption.
 
         Raises:
             NoGradientError: an operator has no gradient.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -16,6 +17,7 @@ import numpy as np
 from onnx2snn.calibration import SiteStatistics
 from onnx2snn.calibration.dataset import Dataset
 from onnx2snn.calibration.walker import Array, Encode, bytes_per_sample
+from onnx2snn.checkpoint import NOWHERE, Place
 from onnx2snn.methods import layerwise
 from onnx2snn.methods.forward import agreement, output_error, simulate_plan
 from onnx2snn.methods.layerwise import calibrate_layers, walks
@@ -86,6 +88,7 @@ def hold_contest(
     config: ConversionConfig,
     progress: Progress | None = None,
     encoders: Mapping[str, Encode] = MappingProxyType({}),
+    place: Place = NOWHERE,
 ) -> tuple[ConversionConfig, tuple[Score, ...]]:
     """The configuration of the best recipe, and how all did, best first.
 
@@ -99,6 +102,7 @@ def hold_contest(
         config: whose stages are in question.
         progress: called with the recipe's name.
         encoders: of what enters time as spikes, by name.
+        place: where scores are kept, and what was found of a recipe that has none yet.
 
     Raises:
         CalibrationError: an activation is NaN or infinite.
@@ -114,15 +118,32 @@ def hold_contest(
     for at, (name, candidate) in enumerate(known.items()):
         if progress:
             progress(f"try {name}", at + 1, len(known))
-        neurons, _ = plan_neurons(sites, statistics, candidate, [])
-        corrections: tuple[LayerCorrection, ...] = ()
-        if walks(candidate):
-            found = calibrate_layers(segments, neurons, tried, candidate, [], encoders=encoders)
-            neurons, corrections = found.neurons, found.corrections
-        results = _answers(segments, neurons, corrections, judged, config, encoders)
-        scores.append(Score(name, agreement(results), output_error(results), len(judged)))
+        start, _ = plan_neurons(sites, statistics, candidate, [])
+        kept = place / name
+        attempt = partial(_score, name, segments, start, tried, judged, candidate, encoders, kept)
+        scores.append(kept.once(Score, attempt))
     ranked = sorted(scores, key=lambda s: (-s.agreement, s.error))
     return known[ranked[0].recipe], tuple(ranked)
+
+
+def _score(
+    name: str,
+    segments: Sequence[Segment],
+    start: Sequence[NeuronPlan],
+    tried: Dataset,
+    judged: Dataset,
+    config: ConversionConfig,
+    encoders: Mapping[str, Encode],
+    place: Place,
+) -> Score:
+    """How a recipe does that is calibrated on some samples and judged on others."""
+    neurons = start
+    corrections: tuple[LayerCorrection, ...] = ()
+    if walks(config):
+        found = calibrate_layers(segments, start, tried, config, [], encoders=encoders, place=place)
+        neurons, corrections = found.neurons, found.corrections
+    results = _answers(segments, neurons, corrections, judged, config, encoders)
+    return Score(name, agreement(results), output_error(results), len(judged))
 
 
 def report(scores: Sequence[Score]) -> Diagnostic:

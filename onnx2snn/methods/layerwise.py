@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
@@ -27,8 +28,9 @@ from onnx2snn.calibration.walker import (
     Walk,
     bytes_per_sample,
 )
+from onnx2snn.checkpoint import NOWHERE, Place
 from onnx2snn.errors import ConfigError
-from onnx2snn.methods.base import BIASES, POTENTIALS, THRESHOLDS, WEIGHTS, Refine
+from onnx2snn.methods.base import BIASES, POTENTIALS, THRESHOLDS, WEIGHTS, Calibrated, Refine
 from onnx2snn.methods.planner import AUTO
 from onnx2snn.methods.work import Work
 from onnx2snn.plan import ConversionConfig, Diagnostic, LayerCorrection, NeuronPlan, Progress
@@ -72,6 +74,7 @@ def calibrate_layers(
     progress: Progress | None = None,
     corrections: Iterable[LayerCorrection] = (),
     encoders: Mapping[str, Encode] = MappingProxyType({}),
+    place: Place = NOWHERE,
 ) -> Layerwise:
     """Refine thresholds, potentials, biases and weights on the spikes that really arrive.
 
@@ -84,6 +87,8 @@ def calibrate_layers(
         progress: called with the layer's name and error.
         corrections: of layers, made before.
         encoders: of what enters time as spikes, by name.
+        place: where settled segments are kept; spikes of those are simulated again from what was
+            found.
 
     Raises:
         ConfigError: the neuron model has no simulation here.
@@ -96,23 +101,23 @@ def calibrate_layers(
     inputs = _within_budget(segments, augmented, steps, diagnostics)
     by_site = {n.site: n for n in neurons}
     walk = Walk(segments, inputs, config.timesteps, steps, encoders)
-    walk.corrections.update({c.layer: Corrected(c.weight, c.bias) for c in corrections})
+    walk.corrections.update(_by_layer(corrections))
     twins = _twins(segments, inputs, by_site, config, encoders)
     settled: dict[str, NeuronPlan] = {}
     errors: dict[str, float] = {}
     for at, view in enumerate(walk):
         twin = next(twins)
         told = view.segment.name
+        kept = place / str(at)
         if view.site is None:
-            _settle_value(walk, view, config)
+            _settle_value(walk, view, config, kept)
         elif view.site.is_pool:
             neuron = by_site[view.site.name]
             walk.settle(view, pool_train(view, neuron, steps))
             settled[view.site.name] = neuron
         else:
-            work = _stages(
-                Work(view, view.site, by_site[told], twin=twin, seed=config.seed), config
-            )
+            start = Work(view, view.site, by_site[told], twin=twin, seed=config.seed)
+            work = _calibrated(start, config, kept)
             walk.settle(view, _train(work), work.corrections)
             settled[told], errors[told] = work.neuron, work.error
             told = f"{told}: error {100 * work.error:.2g} %"
@@ -121,9 +126,7 @@ def calibrate_layers(
             progress(f"calibrate {told}", at + 1, len(segments))
     return Layerwise(
         neurons=tuple(settled.get(n.site, n) for n in neurons),
-        corrections=tuple(
-            LayerCorrection(n, c.weight, c.bias) for n, c in walk.corrections.items()
-        ),
+        corrections=_listed(walk.corrections),
         errors=errors,
     )
 
@@ -167,6 +170,25 @@ def _within_budget(
     return {name: values[:most] for name, values in inputs.items()}
 
 
+def _by_layer(corrections: Iterable[LayerCorrection]) -> dict[str, Corrected]:
+    return {c.layer: Corrected(c.weight, c.bias) for c in corrections}
+
+
+def _listed(corrections: Mapping[str, Corrected]) -> tuple[LayerCorrection, ...]:
+    return tuple(LayerCorrection(n, c.weight, c.bias) for n, c in corrections.items())
+
+
+def _calibrated(start: Work, config: ConversionConfig, place: Place) -> Work:
+    """A population after all stages, or with what they found before."""
+    known = place.recall(Calibrated)
+    if known is not None:
+        [neuron] = known.neurons
+        return replace(start, neuron=neuron, corrections=_by_layer(known.corrections))
+    work = _stages(start, config)
+    place.keep(Calibrated((work.neuron,), _listed(work.corrections)))
+    return work
+
+
 def _stages(work: Work, config: ConversionConfig) -> Work:
     """All stages of one population."""
     correct = WEIGHTS.get(config.weights).correct
@@ -194,12 +216,14 @@ def _train(work: Work) -> Train:
     return Train(work.outcome.spikes, work.amplitude, work.site.lower)
 
 
-def _settle_value(walk: Walk, view: View, config: ConversionConfig) -> None:
+def _settle_value(walk: Walk, view: View, config: ConversionConfig, place: Place) -> None:
     """An analog value: means over the window, behind corrected layers if it is a result."""
     correct = WEIGHTS.get(config.weights).correct
     corrections: Mapping[str, Corrected] = {}
     if correct is not None and view.segment.is_result:
-        corrections = correct(view, None, config)
+        find = partial(correct, view, None, config)
+        found = place.once(Calibrated, lambda: Calibrated((), _listed(find())))
+        corrections = _by_layer(found.corrections)
     value = view.means(corrections)[view.segment.output]
     walk.settle(view, Constant(value, walk.steps), corrections)
 

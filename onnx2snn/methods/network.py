@@ -16,6 +16,7 @@ from types import MappingProxyType
 from onnx2snn.calibration.dataset import Dataset
 from onnx2snn.calibration.gradients.backward import NoGradientError
 from onnx2snn.calibration.walker import Array, Encode
+from onnx2snn.checkpoint import NOWHERE, Place
 from onnx2snn.methods.base import TUNINGS, Calibrated
 from onnx2snn.methods.forward import output_error, simulate_plan
 from onnx2snn.methods.layerwise import calibrate_layers, read_inputs, walks
@@ -43,6 +44,7 @@ def calibrate(
     progress: Progress | None = None,
     corrections: Sequence[LayerCorrection] = (),
     encoders: Mapping[str, Encode] = MappingProxyType({}),
+    place: Place = NOWHERE,
 ) -> Calibrated:
     """All stages that look at what really arrives.
 
@@ -55,6 +57,7 @@ def calibrate(
         progress: called with the layer's name and error.
         corrections: of layers, made before.
         encoders: of what enters time as spikes, by name.
+        place: where what was found is kept.
 
     Raises:
         ConfigError: the neuron model has no simulation here.
@@ -70,6 +73,7 @@ def calibrate(
         progress=progress,
         corrections=corrections,
         encoders=encoders,
+        place=place / "walk",
     )
     tune = TUNINGS.get(config.tuning).tune
     if tune is None:
@@ -80,13 +84,17 @@ def calibrate(
         found["walk"] = walk(fitted)
     last = list(found.values())[-1]
     try:
-        tuned = tune(segments, last, read_inputs(fitted), config, progress, encoders)
+        kept = place / "tuned"
+        inputs, state = read_inputs(fitted), kept / "state"
+        find = partial(tune, segments, last, inputs, config, progress, encoders, place=state)
+        tuned = kept.once(Calibrated, find)
         found[config.tuning] = _told(tuned, config.tuning)
     except NoGradientError as error:
         diagnostics.append(
             Diagnostic("NOT_TUNED", "info", "", "layers are fitted one by one", str(error))
         )
-        return walk(dataset, config=config if walks(config) else _layer_by_layer(config))
+        alone = config if walks(config) else _layer_by_layer(config)
+        return walk(dataset, config=alone, place=place / "untuned")
     return _best(segments, found, read_inputs(held), config, encoders, diagnostics)
 
 
@@ -109,9 +117,10 @@ def _walked(
     progress: Progress | None,
     corrections: Sequence[LayerCorrection],
     encoders: Mapping[str, Encode],
+    place: Place,
 ) -> Calibrated:
     found = calibrate_layers(
-        segments, neurons, dataset, config, diagnostics, progress, corrections, encoders
+        segments, neurons, dataset, config, diagnostics, progress, corrections, encoders, place
     )
     return Calibrated(found.neurons, found.corrections)
 

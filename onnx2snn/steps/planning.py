@@ -14,6 +14,7 @@ from onnx2snn.calibration import Dataset, Preprocessing, SiteStatistics
 from onnx2snn.calibration.dataset import DataSource
 from onnx2snn.calibration.ranges import tensor_ranges
 from onnx2snn.canonical import CanonicalGraph
+from onnx2snn.checkpoint import Checkpoint, Place
 from onnx2snn.emit import coded_inputs, rounded_corrections
 from onnx2snn.emit.encoding import ENCODINGS
 from onnx2snn.emit.neuron import fits
@@ -33,6 +34,7 @@ from onnx2snn.steps.data import (
     open_calibration,
     site_statistics,
 )
+from onnx2snn.steps.identity import calibration_identity
 from onnx2snn.steps.settings import CHOICES, check_config
 from onnx2snn.steps.survey import refuse_errors, survey
 
@@ -45,6 +47,7 @@ def make_plan(
     calibration_data: DataSource | None,
     preprocessing: Preprocessing | None,
     progress: Progress | None,
+    checkpoint: Checkpoint | None,
 ) -> ConversionPlan:
     """Sites, thresholds and everything that calibration finds."""
     diagnostics = list(canonical.diagnostics)
@@ -58,6 +61,9 @@ def make_plan(
     sites, _ = survey(canonical, config, diagnostics)
     log.info("canonical graph of %d nodes, %d sites", len(canonical.graph.nodes), len(sites))
     refuse_errors(canonical, diagnostics)
+    if checkpoint is not None:
+        dataset = data_to_walk(canonical, config, calibration_data, preprocessing)
+        checkpoint.begin(calibration_identity(canonical, config, dataset))
     statistics = site_statistics(
         canonical, sites, config, calibration_data, preprocessing, diagnostics, progress
     )
@@ -71,9 +77,10 @@ def make_plan(
     )
     if calibrates(config):
         dataset = data_to_walk(canonical, config, calibration_data, preprocessing)
+        place = Place(checkpoint)
         # Matrices are small: threads of BLAS would wait busily for most of the time.
         with threadpool_limits(1, user_api="blas"):
-            plan = _calibrated(canonical, plan, statistics, dataset, diagnostics, progress)
+            plan = _calibrated(canonical, plan, statistics, dataset, diagnostics, progress, place)
     return replace(plan, diagnostics=tuple(diagnostics))
 
 
@@ -84,25 +91,34 @@ def _calibrated(
     dataset: Dataset,
     diagnostics: list[Diagnostic],
     progress: Progress | None,
+    place: Place,
 ) -> ConversionPlan:
     """The plan with all stages that look at what really arrives."""
     encoders, coded = coded_inputs(canonical, plan)
     segments = find_segments(canonical, plan.sites, plan.config.keep_analog, coded)
     config, scores = hold_contest(
-        segments, plan.sites, statistics, dataset, plan.config, progress, encoders
+        segments,
+        plan.sites,
+        statistics,
+        dataset,
+        plan.config,
+        progress,
+        encoders,
+        place / "contest",
     )
     if scores:
         diagnostics.append(report(scores))
         neurons, _ = plan_neurons(plan.sites, statistics, config, [])
         plan = replace(plan, config=config, neurons=neurons)
     stages = partial(calibrate, segments, dataset=dataset, progress=progress, encoders=encoders)
-    found = stages(plan.neurons, config=config, diagnostics=diagnostics)
+    found = stages(plan.neurons, config=config, diagnostics=diagnostics, place=place / "layers")
     plan = replace(plan, neurons=found.neurons, corrections=found.corrections, timesteps_fixed=True)
     # Weights are rounded with thresholds in them, so those and the weights come first.
     later = replace(config, threshold=AUTO, weights="none", tuning="none")
     if config.weight_bits and calibrates(later):
         rounded = tuple(rounded_corrections(canonical, plan).values())
-        found = stages(plan.neurons, config=later, diagnostics=[], corrections=rounded)
+        again = place / "rounded"
+        found = stages(plan.neurons, config=later, diagnostics=[], corrections=rounded, place=again)
         plan = replace(plan, neurons=found.neurons)
     return plan
 

@@ -22,6 +22,7 @@ from onnx2snn.steps.settings import CHOICES
 PACKAGES = {
     onnx2snn: [
         "ActivationSite",
+        "Checkpoint",
         "ConversionConfig",
         "ConversionPlan",
         "ConversionResult",

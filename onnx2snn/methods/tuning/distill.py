@@ -12,6 +12,7 @@ value.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from math import cos, pi
 
 import numpy as np
@@ -23,6 +24,7 @@ from onnx2snn.calibration.populations import AVERAGED
 from onnx2snn.calibration.runnable import source_network
 from onnx2snn.calibration.tunable import THRESHOLD, WEIGHT, TunableNetwork
 from onnx2snn.calibration.walker import Array, Encode
+from onnx2snn.checkpoint import NOWHERE, Place
 from onnx2snn.methods.base import TUNINGS, Calibrated, TuningMethod
 from onnx2snn.methods.forward import observe_plan
 from onnx2snn.plan import ConversionConfig, Progress
@@ -52,6 +54,7 @@ def tune(
     config: ConversionConfig,
     progress: Progress | None,
     encoders: Mapping[str, Encode],
+    place: Place = NOWHERE,
 ) -> Calibrated:
     """See :class:`onnx2snn.methods.base.Tune`."""
     network = TunableNetwork(segments, start.neurons, start.corrections, config.timesteps)
@@ -65,18 +68,21 @@ def tune(
     descent = Descent(network, source_network(segments), observe, inputs, size)
     rows = 1 if config.neuron in AVERAGED else config.timesteps
     steps = round(min(MOST, max(FEWEST, WORK / (size * (rows + PASSES) * descent.macs))))
-    optimizer = _Adam(network)
+    optimizer = _Adam(network, place.recall(State))
     rng = np.random.default_rng(config.seed)
     for step, chosen in enumerate(_batches(samples, size, steps, config.seed)):
         batch = {name: values[chosen] for name, values in inputs.items()}
         if config.augment != NO_AUGMENTATION:
             batch = flipped_and_cropped(batch, rng)
+        if step < optimizer.state.steps:  # before an interruption; the draws must be the same
+            continue
         loss, gradients = descent(batch)
         warm = min(1.0, (step + 1) / (WARM * steps + 1))
         optimizer.step(gradients, RATE * warm * (1 + cos(pi * step / steps)) / 2)
+        place.keep(optimizer.state)
         if progress:
             progress(f"tune all layers: loss {loss:.3g}", step + 1, steps)
-    network.parameters.update(optimizer.means)
+    network.parameters.update(optimizer.state.means)
     return Calibrated(network.tuned_neurons(), network.tuned_corrections())
 
 
@@ -90,34 +96,58 @@ def _batches(samples: int, size: int, steps: int, seed: int) -> Iterator[npt.NDA
         yield order[place * size : (place + 1) * size]
 
 
-class _Adam:
-    """Adam on a network's parameters, and their running means."""
+@dataclass(frozen=True)
+class State:
+    """Where the descent is.
 
-    def __init__(self, network: TunableNetwork) -> None:
+    Attributes:
+        steps: done so far.
+        parameters: by name; so are the others.
+        first: gradients as they are remembered.
+        second: their squares.
+        means: of the parameters.
+    """
+
+    steps: int
+    parameters: Mapping[str, Array]
+    first: Mapping[str, Array]
+    second: Mapping[str, Array]
+    means: Mapping[str, Array]
+
+
+class _Adam:
+    """Adam on a network's parameters, and their running means; may go on from a state."""
+
+    def __init__(self, network: TunableNetwork, state: State | None) -> None:
         self._parameters = network.parameters
         self._scales = _scales(network.parameters)
         self._limits = _limits(network)
-        self._first = {n: np.zeros_like(p) for n, p in self._parameters.items()}
-        self._second = {n: np.zeros_like(p) for n, p in self._parameters.items()}
-        self._steps = 0
-        self.means = {n: p.copy() for n, p in self._parameters.items()}
+        zeros = {n: np.zeros_like(p) for n, p in self._parameters.items()}
+        start = dict(self._parameters)
+        self.state = State(0, start, zeros, zeros, start) if state is None else state
+        self._parameters.update(self.state.parameters)
 
     def step(self, gradients: Mapping[str, Array], rate: float) -> None:
-        """One step of all parameters, in place of their values."""
-        self._steps += 1
-        late = 1 - FIRST**self._steps, 1 - SECOND**self._steps
-        keep = min(KEPT, 1 - 1 / self._steps)
+        """One step of all parameters; a new state, so that the last one can be kept."""
+        last = self.state
+        steps = last.steps + 1
+        late = 1 - FIRST**steps, 1 - SECOND**steps
+        keep = min(KEPT, 1 - 1 / steps)
+        values, firsts, seconds, means = (
+            dict(known) for known in (last.parameters, last.first, last.second, last.means)
+        )
         for name, gradient in gradients.items():
-            first, second = self._first[name], self._second[name]
-            first += np.float32(1 - FIRST) * (gradient - first)
-            second += np.float32(1 - SECOND) * (np.square(gradient) - second)
+            first = firsts[name] + np.float32(1 - FIRST) * (gradient - firsts[name])
+            second = seconds[name] + np.float32(1 - SECOND) * (np.square(gradient) - seconds[name])
             root = np.sqrt(second / np.float32(late[1])) + np.finfo(np.float32).tiny
             change = np.float32(rate / late[0]) * self._scales[name] * first / root
-            moved = (self._parameters[name] - change).astype(np.float32)
+            moved = (values[name] - change).astype(np.float32)
             if name in self._limits:
                 moved = np.clip(moved, *self._limits[name])
-            self._parameters[name] = moved
-            self.means[name] += np.float32(1 - keep) * (moved - self.means[name])
+            means[name] = means[name] + np.float32(1 - keep) * (moved - means[name])
+            values[name], firsts[name], seconds[name] = moved, first, second
+        self._parameters.update(values)
+        self.state = State(steps, values, firsts, seconds, means)
 
 
 def _scales(parameters: Mapping[str, Array]) -> dict[str, Array]:

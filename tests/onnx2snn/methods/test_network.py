@@ -69,7 +69,7 @@ def test_never_worse(net, monkeypatch):
     """A tuning that spoils everything is thrown away."""
     before = {}
 
-    def spoil(segments, start, inputs, config, progress, encoders):
+    def spoil(segments, start, inputs, *_, **__):
         before.update({c.layer: c.weight for c in start.corrections})
         spoilt = [replace(c, weight=-c.weight) for c in start.corrections]
         return Calibrated(start.neurons, tuple(spoilt))
@@ -82,7 +82,7 @@ def test_never_worse(net, monkeypatch):
 
 
 def test_the_start_where_nothing_helps(net, monkeypatch):
-    def spoil(segments, start, inputs, config, progress, encoders):
+    def spoil(segments, start, inputs, *_, **__):
         none = [replace(n, amplitude=None if n.amplitude is None else 0 * n.amplitude)
                 for n in start.neurons]  # fmt: skip
         return Calibrated(tuple(none), start.corrections)
@@ -99,7 +99,7 @@ def test_the_start_where_nothing_helps(net, monkeypatch):
 def test_tunes_on_other_samples_than_it_compares(net, monkeypatch):
     seen = []
 
-    def look(segments, start, inputs, config, progress, encoders):
+    def look(segments, start, inputs, *_, **__):
         seen.append(inputs["x"])
         return start
 

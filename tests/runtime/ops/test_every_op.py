@@ -192,7 +192,7 @@ def test_function_says_the_same(spec, opset):
 
 
 def test_there_are_examples(spec, makers):
-    assert spec.name in makers, f"tests/runtime/conftest.py needs a maker for {spec.name}"
+    assert spec.name in makers, f"tests/runtime/helpers/op_makers.py needs a maker for {spec.name}"
 
 
 @pytest.mark.parametrize("opset", OPSETS)
