@@ -116,3 +116,13 @@ def test_free_time(network, bench, images, simulate):
 )
 def test_window_lengths(T, window, lengths):
     assert list(carry.window_lengths(T, window)) == lengths
+
+
+def test_shapes_are_kept_but_for_those_of_states(network):
+    """A state that is fed may be the same for all samples."""
+    model = network()
+    for name in ("conv_out", "fire_v_final", "fire"):
+        model.graph.value_info.append(
+            helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["rows", 2, 4, 4])
+        )
+    assert names(carry.with_carried_states(model).graph.value_info) == ["conv_out", "fire"]

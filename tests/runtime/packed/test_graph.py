@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from onnx import helper
 
-from onnx2snn_runtime.packed.graph import Graph, by_channel, input_at, reads
+from onnx2snn_runtime.packed.graph import Graph, by_channel, input_at, reads, without_unread
 
 
 def test_makers_readers_constants(make_model):
@@ -41,6 +41,15 @@ def test_subgraphs_read_what_is_outside():
     )
     node = helper.make_node("If", ["condition"], ["y"], then_branch=inner, else_branch=inner)
     assert {"condition", "outside"} <= set(reads(node))
+
+
+def test_nodes_that_nobody_reads():
+    kept = helper.make_node("Neg", ["x"], ["a"])
+    inner = helper.make_graph([], "inner", [], [helper.make_tensor_value_info("a", 1, None)])
+    branch = helper.make_node("If", ["c"], ["y"], then_branch=inner, else_branch=inner)
+    idle = [helper.make_node("Neg", ["a"], ["b"]), helper.make_node("Neg", ["b"], ["d"])]
+    assert without_unread([kept, *idle, branch], {"y"}) == [kept, branch]
+    assert without_unread([kept, *idle, branch], {"d"}) == [kept, *idle]
 
 
 def test_left_out_inputs():
