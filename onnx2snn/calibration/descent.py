@@ -10,10 +10,9 @@ Gradients come from one ONNX graph.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import TypeAlias
 
 import numpy as np
 
@@ -23,6 +22,8 @@ from onnx2snn.calibration.tunable import DRIVE, WEIGHT, Array, TunableNetwork
 
 #: How much populations weigh against results.
 POPULATIONS = 4
+#: Samples that the source sees at once.
+AT_ONCE = 16
 #: Put before a tensor's name: what the loss itself adds to its gradient.
 ERROR = "error/"
 
@@ -45,19 +46,14 @@ class Observation:
         return {**self.values, **{site + DRIVE: y for site, y in self.drives.items()}}
 
 
-#: Simulates the network as it is now.
-Observe: TypeAlias = Callable[[Mapping[str, Array]], Observation]
-
-
 class Descent:
     """Loss and gradients of a network's parameters.
 
     Args:
         network: whose parameters are read at every call.
         source: the same function without spikes.
-        observe: simulates the network with its parameters.
         inputs: [N, ...] samples that set the units of the loss, by name.
-        batch: samples at each call.
+        seen: what a simulation of a batch saw, for its shapes.
 
     Raises:
         NoGradientError: an operator has no gradient, or nothing that is compared varies.
@@ -67,16 +63,13 @@ class Descent:
         self,
         network: TunableNetwork,
         source: Runnable,
-        observe: Observe,
         inputs: Mapping[str, Array],
-        batch: int,
+        seen: Observation,
     ) -> None:
-        self._network, self._source, self._observe = network, source, observe
-        self._units = _units(network, source, inputs, batch)
+        self._network, self._source = network, source
+        self._units = _units(network, source, inputs)
         if not self._units:
             raise NoGradientError("the source is the same for all samples")
-        sample = {name: values[:batch] for name, values in inputs.items()}
-        seen = observe(sample)
         every = [name for node in network.nodes for name in node.output if name not in seen.values]
         shapes = {
             name: value.shape
@@ -93,9 +86,16 @@ class Descent:
         outputs = list(self._gradients.values())
         self._session = network.session(outputs, backward.added, backward.initializers)
 
-    def __call__(self, inputs: Mapping[str, Array]) -> tuple[float, dict[str, Array]]:
-        """The loss on a batch, and its gradient for every parameter that it depends on."""
-        seen, wanted = self._observe(inputs), self._source.run(inputs)
+    def __call__(
+        self, inputs: Mapping[str, Array], seen: Observation
+    ) -> tuple[float, dict[str, Array]]:
+        """The loss on a batch, and its gradient for every parameter that it depends on.
+
+        Args:
+            inputs: the batch, by name.
+            seen: what a simulation of it with the network's parameters saw.
+        """
+        wanted = self._source.run(inputs)
         loss, errors = 0.0, {}
         for name, unit in self._units.items():
             missing = seen.values[name] - wanted[name]
@@ -118,13 +118,13 @@ def _macs(network: TunableNetwork, shapes: Mapping[str, tuple[int, ...]]) -> int
 
 
 def _units(
-    network: TunableNetwork, source: Runnable, inputs: Mapping[str, Array], batch: int
+    network: TunableNetwork, source: Runnable, inputs: Mapping[str, Array]
 ) -> dict[str, float]:
     """What the squared error of each tensor is divided by; none where the source is constant."""
     total = len(next(iter(inputs.values())))
     sums: dict[str, Array] = {}
-    for start in range(0, total, batch):
-        part = {name: values[start : start + batch] for name, values in inputs.items()}
+    for start in range(0, total, AT_ONCE):
+        part = {name: values[start : start + AT_ONCE] for name, values in inputs.items()}
         for name, value in source.run(part).items():
             moments = np.array([value.size, value.sum(dtype=np.float64),
                                 np.square(value, dtype=np.float64).sum()])  # fmt: skip

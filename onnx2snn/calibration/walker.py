@@ -15,7 +15,7 @@ and as int8 spikes (R bytes for each neuron and sample, R = T, or 4 where spikes
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Protocol, TypeAlias
@@ -103,6 +103,27 @@ class Train:
     @property
     def _silence(self) -> Array:
         return np.asarray(self.lower, dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class PartlyExact(Train):
+    """A train of which some neurons answer with a value instead, the same at every step.
+
+    Attributes:
+        values: [N, ...] what they answer.
+        chosen: [N, ...] which do.
+    """
+
+    values: Array = field(kw_only=True)
+    chosen: npt.NDArray[np.bool_] = field(kw_only=True)
+
+    def rows(self, part: slice) -> Array:
+        """As of a train, but for what is chosen."""
+        return np.where(self.chosen[part], self.values[part], super().rows(part))
+
+    def mean(self, part: slice) -> Array:
+        """The same, averaged."""
+        return np.where(self.chosen[part], self.values[part], super().mean(part))
 
 
 def rates(spikes: npt.NDArray[np.int8] | Array) -> Array:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from onnx2snn.calibration.descent import Observation
 from onnx2snn.calibration.pools import pool_train
@@ -15,6 +17,7 @@ from onnx2snn.calibration.walker import (
     Constant,
     Corrected,
     Encode,
+    PartlyExact,
     Signal,
     Train,
     View,
@@ -23,6 +26,9 @@ from onnx2snn.calibration.walker import (
 from onnx2snn.methods.work import Outcome, Work
 from onnx2snn.plan import LayerCorrection, NeuronPlan
 from onnx2snn.segment import Segment
+
+#: From the shape of a population, [N, ...], to some of its neurons.
+Choose: TypeAlias = Callable[[tuple[int, ...]], npt.NDArray[np.bool_]]
 
 
 def simulate_plan(
@@ -59,14 +65,25 @@ def observe_plan(
     inputs: Mapping[str, Array],
     timesteps: int,
     encoders: Mapping[str, Encode] = MappingProxyType({}),
+    choose: Choose | None = None,
 ) -> Observation:
-    """What every population of a planned network receives and answers; arguments as above."""
+    """What every population of a planned network receives and answers.
+
+    Args:
+        segments: the network, cut at its populations.
+        neurons: one for each site.
+        corrections: of layers.
+        inputs: [N, ...] by name.
+        timesteps: T.
+        encoders: of what enters time as spikes, by name.
+        choose: neurons that answer as the source would with their current, without spikes.
+    """
     by_site = {n.site: n for n in neurons}
     steps = _rows(by_site, timesteps)
     walk = Walk(segments, inputs, timesteps, steps, encoders, has_source=False)
     values = {name: signal.mean(slice(None)) for name, signal in walk.signals.items()}
     drives = {}
-    for view, signal, outcome in _settled(walk, by_site, corrections):
+    for view, signal, outcome in _settled(walk, by_site, corrections, choose):
         segment = view.segment
         if outcome is not None:
             values[segment.target] = signal.mean(slice(None))
@@ -82,10 +99,15 @@ def _rows(neurons: Mapping[str, NeuronPlan], timesteps: int) -> int:
 
 
 def _settled(
-    walk: Walk, neurons: Mapping[str, NeuronPlan], corrections: Iterable[LayerCorrection]
+    walk: Walk,
+    neurons: Mapping[str, NeuronPlan],
+    corrections: Iterable[LayerCorrection],
+    choose: Choose | None = None,
 ) -> Iterator[tuple[View, Signal, Outcome | None]]:
     """Every segment, what it answers, and how, if it has neurons of its own."""
     walk.corrections.update({c.layer: Corrected(c.weight, c.bias) for c in corrections})
+    # A pool that spikes cannot pass on anything else.
+    pooled = {n for s in walk.segments if s.site and s.site.is_pool for n in s.inputs}
     for view in walk:
         signal: Signal
         outcome = None
@@ -97,8 +119,18 @@ def _settled(
             work = Work(view, view.site, neurons[view.site.name])
             outcome = work.outcome
             signal = Train(outcome.spikes, work.amplitude, view.site.lower)
+            if choose is not None and view.segment.target not in pooled:
+                signal = _without_spikes(signal, outcome.drive, choose)
         walk.settle(view, signal)
         yield view, signal, outcome
+
+
+def _without_spikes(train: Train, drive: Array, choose: Choose) -> Train:
+    """Chosen neurons pass their mean current on, between silence and the largest rate."""
+    values = np.clip(drive, 0, train.amplitude) + np.float32(train.lower)
+    return PartlyExact(
+        train.spikes, train.amplitude, train.lower, values=values, chosen=choose(drive.shape)
+    )
 
 
 def agreement(results: Mapping[str, tuple[Array, Array]]) -> float:

@@ -3,10 +3,12 @@
 Every step simulates a batch through time. Its backward pass is that of means over the window, the
 floor's derivative taken as one (straight-through, as Li 2021 does layer by layer): gradients of
 rates cost one pass, not T. The source is the teacher, so labels are not needed, and images may be
-mirrored and shifted (``augment``). Adam (Kingma and Ba 2015) with steps in proportion to each
-parameter's size, which rise and fall as a cosine. What is kept is the running mean of the
-parameters: the floor makes gradients noisy, and the mean is better on other samples than the last
-value.
+mirrored and shifted (``augment``). In every step some neurons answer without spikes (QDrop, Wei et
+al. 2022): what is learned depends less on how single values were rounded.
+
+Adam (Kingma and Ba 2015) with steps in proportion to each parameter's size, which rise and fall
+as a cosine. What is kept is the running mean of the parameters: the floor makes gradients noisy, and
+the mean is better on other samples than the last value.
 """
 
 from __future__ import annotations
@@ -32,13 +34,15 @@ from onnx2snn.segment import Segment
 
 BATCH = 16
 #: Multiply-accumulates that are spent on all steps, and limits of their number.
-WORK, FEWEST, MOST = 2.5e12, 40, 600
+WORK, FEWEST, MOST = 3.3e12, 40, 800
 #: What teacher and backward pass cost, in passes of a step's simulation.
 PASSES = 6
 #: The largest step, as a share of a parameter's size.
-RATE = 0.012
+RATE = 0.014
 #: Share of all steps in which the rate rises.
 WARM = 0.1
+#: Share of neurons that answer their current as it is, in every step others.
+UNROUNDED = 0.2
 #: Of Adam: how long gradients and their squares are remembered.
 FIRST, SECOND = 0.9, 0.99
 #: How much of the running mean is kept at every step.
@@ -59,13 +63,22 @@ def tune(
     """See :class:`onnx2snn.methods.base.Tune`."""
     network = TunableNetwork(segments, start.neurons, start.corrections, config.timesteps)
 
-    def observe(batch: Mapping[str, Array]) -> Observation:
-        neurons, corrections = network.tuned_neurons(), network.tuned_corrections()
-        return observe_plan(segments, neurons, corrections, batch, config.timesteps, encoders)
+    def observe(batch: Mapping[str, Array], step: int) -> Observation:
+        rng = np.random.default_rng((config.seed, step))
+        return observe_plan(
+            segments,
+            network.tuned_neurons(),
+            network.tuned_corrections(),
+            batch,
+            config.timesteps,
+            encoders,
+            lambda shape: rng.random(shape, np.float32) < UNROUNDED,
+        )
 
     samples = len(next(iter(inputs.values())))
     size = min(BATCH, samples)
-    descent = Descent(network, source_network(segments), observe, inputs, size)
+    first = {name: values[:size] for name, values in inputs.items()}
+    descent = Descent(network, source_network(segments), inputs, observe(first, 0))
     rows = 1 if config.neuron in AVERAGED else config.timesteps
     steps = round(min(MOST, max(FEWEST, WORK / (size * (rows + PASSES) * descent.macs))))
     optimizer = _Adam(network, place.recall(State))
@@ -76,7 +89,7 @@ def tune(
             batch = flipped_and_cropped(batch, rng)
         if step < optimizer.state.steps:  # before an interruption; the draws must be the same
             continue
-        loss, gradients = descent(batch)
+        loss, gradients = descent(batch, observe(batch, step))
         warm = min(1.0, (step + 1) / (WARM * steps + 1))
         optimizer.step(gradients, RATE * warm * (1 + cos(pi * step / steps)) / 2)
         place.keep(optimizer.state)

@@ -27,7 +27,8 @@ def descent(net, timesteps):
         neurons, corrections = network.tuned_neurons(), network.tuned_corrections()
         return observe_plan(net.segments, neurons, corrections, inputs, timesteps)
 
-    return network, Descent(network, source_network(net.segments), observe, net.inputs, 16)
+    found = Descent(network, source_network(net.segments), net.inputs, observe(net.inputs))
+    return network, lambda inputs: found(inputs, observe(inputs))
 
 
 def test_gradients_against_differences(net):
