@@ -107,23 +107,24 @@ class Train:
 
 @dataclass(frozen=True)
 class PartlyExact(Train):
-    """A train of which some neurons answer with a value instead, the same at every step.
+    """A train of which some neurons have another mean; when they fire stays as it was.
 
     Attributes:
-        values: [N, ...] what they answer.
+        means: [N, ...] what they answer on average.
         chosen: [N, ...] which do.
     """
 
-    values: Array = field(kw_only=True)
+    means: Array = field(kw_only=True)
     chosen: npt.NDArray[np.bool_] = field(kw_only=True)
 
     def rows(self, part: slice) -> Array:
-        """As of a train, but for what is chosen."""
-        return np.where(self.chosen[part], self.values[part], super().rows(part))
+        """The train, and the same at every step on top of it."""
+        missing = np.where(self.chosen[part], self.means[part] - super().mean(part), 0)
+        return super().rows(part) + missing.astype(np.float32)
 
     def mean(self, part: slice) -> Array:
         """The same, averaged."""
-        return np.where(self.chosen[part], self.values[part], super().mean(part))
+        return np.where(self.chosen[part], self.means[part], super().mean(part))
 
 
 def rates(spikes: npt.NDArray[np.int8] | Array) -> Array:

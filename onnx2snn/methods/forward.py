@@ -76,7 +76,7 @@ def observe_plan(
         inputs: [N, ...] by name.
         timesteps: T.
         encoders: of what enters time as spikes, by name.
-        choose: neurons that answer as the source would with their current, without spikes.
+        choose: neurons whose mean answer is not rounded to whole spikes.
     """
     by_site = {n.site: n for n in neurons}
     steps = _rows(by_site, timesteps)
@@ -120,16 +120,16 @@ def _settled(
             outcome = work.outcome
             signal = Train(outcome.spikes, work.amplitude, view.site.lower)
             if choose is not None and view.segment.target not in pooled:
-                signal = _without_spikes(signal, outcome.drive, choose)
+                signal = _unrounded(signal, outcome.drive, choose)
         walk.settle(view, signal)
         yield view, signal, outcome
 
 
-def _without_spikes(train: Train, drive: Array, choose: Choose) -> Train:
-    """Chosen neurons pass their mean current on, between silence and the largest rate."""
-    values = np.clip(drive, 0, train.amplitude) + np.float32(train.lower)
+def _unrounded(train: Train, drive: Array, choose: Choose) -> Train:
+    """Chosen neurons answer their mean current unrounded, between silence and the largest rate."""
+    means = np.clip(drive, 0, train.amplitude) + np.float32(train.lower)
     return PartlyExact(
-        train.spikes, train.amplitude, train.lower, values=values, chosen=choose(drive.shape)
+        train.spikes, train.amplitude, train.lower, means=means, chosen=choose(drive.shape)
     )
 
 
