@@ -7,8 +7,8 @@ mirrored and shifted (``augment``). In every step some neurons answer without sp
 al. 2022): what is learned depends less on how single values were rounded.
 
 Adam (Kingma and Ba 2015) with steps in proportion to each parameter's size, which rise and fall
-as a cosine. What is kept is the running mean of the parameters: the floor makes gradients noisy, and
-the mean is better on other samples than the last value.
+as a cosine. What is kept is the running mean of the parameters: the floor makes gradients noisy,
+and the mean is better on other samples than the last value.
 """
 
 from __future__ import annotations
