@@ -92,7 +92,8 @@ class Train:
 
     def mean(self, part: slice) -> Array:
         """The same, averaged."""
-        return rates(self.spikes[:, part]) * self.amplitude + self._silence
+        values: Array = rates(self.spikes[:, part]) * self.amplitude
+        return values + self._silence if np.any(self.lower) else values
 
     @property
     def full(self) -> Array:
@@ -119,19 +120,32 @@ class PartlyExact(Train):
 
     def rows(self, part: slice) -> Array:
         """The train, and the same at every step on top of it."""
-        missing = np.where(self.chosen[part], self.means[part] - super().mean(part), 0)
-        return super().rows(part) + missing.astype(np.float32)
+        return super().rows(part) + self._missing[part]
 
     def mean(self, part: slice) -> Array:
         """The same, averaged."""
-        return np.where(self.chosen[part], self.means[part], super().mean(part))
+        return super().mean(part) + self._missing[part]
+
+    @cached_property
+    def _missing(self) -> Array:
+        missing: Array = self.means - super().mean(slice(None))
+        missing *= self.chosen
+        return missing
+
+
+def time_mean(rows: Array) -> Array:
+    """[N, ...]: the mean of rows [R, N, ...]; a view of the only row."""
+    if len(rows) == 1:
+        only: Array = rows[0]
+        return only
+    mean: Array = rows.mean(axis=0, dtype=np.float32)
+    return mean
 
 
 def rates(spikes: npt.NDArray[np.int8] | Array) -> Array:
     """[N, ...]: spikes per step of [R, N, ...]."""
     if spikes.dtype != np.int8:
-        mean: Array = spikes.mean(axis=0, dtype=np.float32)
-        return mean
+        return time_mean(spikes.astype(np.float32, copy=False))
     # Sums of so few rows fit into 8 bits, whose addition is the fastest.
     counts = np.zeros(spikes.shape[1:], dtype=np.float32)
     for low in range(0, len(spikes), 127):

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from onnx2snn.calibration.populations import SIMULATIONS, Simulate
-from onnx2snn.calibration.walker import Corrected, View, rates
+from onnx2snn.calibration.walker import Corrected, View, rates, time_mean
 from onnx2snn.plan import ActivationSite, NeuronPlan
 
 Array: TypeAlias = npt.NDArray[np.float32]
@@ -96,9 +96,10 @@ class Work:
         for _, current in self.currents():
             out = self.simulate(current, self.threshold, self.neuron.v_init, self.timesteps)
             spikes.append(out)
-            drive.append(current.mean(axis=0))
-        every = np.concatenate(spikes, axis=1)
-        return Outcome(every, rates(every), np.concatenate(drive))
+            drive.append(time_mean(current))
+        every = spikes[0] if len(spikes) == 1 else np.concatenate(spikes, axis=1)
+        mean = drive[0] if len(drive) == 1 else np.concatenate(drive)
+        return Outcome(every, rates(every), mean)
 
     @cached_property
     def missing(self) -> Array:
