@@ -1,0 +1,61 @@
+"""What a simulation of a plan sees."""
+
+import numpy as np
+import pytest
+
+from onnx2snn.methods.forward import observe_plan, simulate_plan
+from onnx2snn.plan import ConversionConfig
+
+every_neuron = pytest.mark.parametrize("neuron", ["if", "signed-if", "asg"])
+
+
+@pytest.fixture(scope="module", params=["AveragePool", "MaxPool"])
+def net(request, jointed, cut):
+    return cut(jointed(request.param))
+
+
+def plan(net, neuron):
+    return net.plan(
+        ConversionConfig(timesteps=4, neuron=neuron, threshold="mmse", avgpool="linear")
+    )
+
+
+def observed(net, neuron, choose=None):
+    return observe_plan(net.segments, plan(net, neuron), (), net.inputs, 4, {}, choose)
+
+
+@every_neuron
+def test_results_are_those_of_a_simulation(neuron, net):
+    results = simulate_plan(net.segments, plan(net, neuron), (), net.inputs, 4)
+    [(_, simulated)] = results.values()
+    seen = observed(net, neuron)
+    [judged] = [s.error for s in net.segments if s.is_result]
+    np.testing.assert_allclose(seen.values[judged], simulated, rtol=1e-4, atol=1e-5)
+    assert set(seen.drives) == {s.name for s in net.segments if s.site and not s.site.is_pool}
+
+
+@every_neuron
+def test_nobody_chosen_changes_nothing(neuron, net):
+    plain = observed(net, neuron)
+    same = observed(net, neuron, lambda shape: np.zeros(shape, bool))
+    for name, value in plain.values.items():
+        np.testing.assert_array_equal(same.values[name], value)
+
+
+@every_neuron
+def test_all_chosen_answer_their_current(neuron, net):
+    """Within the range of their rates; pools receive spikes all the same."""
+    seen = observed(net, neuron, lambda shape: np.ones(shape, bool))
+    pooled = {n for s in net.segments if s.site and s.site.is_pool for n in s.inputs}
+    neurons = {n.site: n for n in plan(net, neuron)}
+    for segment in net.segments:
+        if segment.name not in seen.drives:
+            continue
+        found = seen.values[segment.target] - np.float32(segment.site.lower)
+        largest = neurons[segment.name].amplitude
+        if segment.target in pooled:
+            levels = 4 * found / np.where(largest == 0, 1, largest)
+            np.testing.assert_allclose(levels, np.rint(levels), atol=1e-4)
+        else:
+            wanted = np.clip(seen.drives[segment.name], 0, largest)
+            np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
