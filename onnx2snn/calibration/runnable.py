@@ -15,6 +15,8 @@ from onnx2snn_runtime.backend import BackendOptions
 from onnx2snn_runtime.backends.stock import StockExecutable
 
 Array = npt.NDArray[np.float32]
+#: For small batches: more threads would take more CPU time and hardly less time.
+ONE_THREAD = BackendOptions(threads=1)
 
 
 class Runnable:
@@ -49,7 +51,7 @@ class Runnable:
             model.graph.input.append(known.get(name, plain))
         model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in outputs)
         self.outputs = list(outputs)
-        self._executable = StockExecutable(model, BackendOptions(spinning=False))
+        self._executable = StockExecutable(model, ONE_THREAD)
 
     def run(self, *feeds: Mapping[str, Array]) -> dict[str, Array]:
         """All outputs; of a tensor in several feeds the first counts."""

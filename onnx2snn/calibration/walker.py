@@ -40,6 +40,8 @@ AT_WORK = 40
 #: Currents are kept for all stages of a population up to so many bytes; larger ones are computed
 #: anew whenever they are looked at.
 KEPT = 3 << 28
+#: Segments are run so often that threads which wait busily would take half of the CPU time.
+ALL_THREADS = BackendOptions(spinning=False)
 
 
 class Signal(Protocol):
@@ -168,7 +170,12 @@ Encode: TypeAlias = Callable[[Array], Train]
 class Runner:
     """A segment's model in onnxruntime, with corrections in it."""
 
-    def __init__(self, model: bytes, corrections: Mapping[str, Corrected]) -> None:
+    def __init__(
+        self,
+        model: bytes,
+        corrections: Mapping[str, Corrected],
+        options: BackendOptions = ALL_THREADS,
+    ) -> None:
         proto = onnx.load_from_string(model)
         for node in proto.graph.node:
             if node.name in corrections:
@@ -347,7 +354,8 @@ class View:
         return values.reshape(steps, -1, *values.shape[1:])
 
     def _runner(self, corrections: Mapping[str, Corrected] | None) -> Runner:
-        return Runner(self.segment.model, {**self._walk.corrections, **(corrections or {})})
+        every = {**self._walk.corrections, **(corrections or {})}
+        return Runner(self.segment.model, every, self._walk.options)
 
 
 class Walk:
@@ -361,6 +369,7 @@ class Walk:
         encoders: of inputs and analog values that enter time as spikes, by name; others are
             constant currents.
         has_source: whether the source network runs beside it; else views know nothing of it.
+        options: how segments are run.
     """
 
     def __init__(
@@ -372,9 +381,11 @@ class Walk:
         encoders: Mapping[str, Encode] = MappingProxyType({}),
         *,
         has_source: bool = True,
+        options: BackendOptions = ALL_THREADS,
     ) -> None:
         self.segments = segments
         self.has_source = has_source
+        self.options = options
         self._encoders = encoders
         self.timesteps, self.steps = timesteps, steps
         self.samples = len(next(iter(inputs.values())))

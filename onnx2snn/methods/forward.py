@@ -12,6 +12,7 @@ import numpy.typing as npt
 from onnx2snn.calibration.descent import Observation
 from onnx2snn.calibration.pools import pool_train
 from onnx2snn.calibration.populations import AVERAGED
+from onnx2snn.calibration.runnable import ONE_THREAD
 from onnx2snn.calibration.walker import (
     Array,
     Constant,
@@ -80,7 +81,7 @@ def observe_plan(
     """
     by_site = {n.site: n for n in neurons}
     steps = _rows(by_site, timesteps)
-    walk = Walk(segments, inputs, timesteps, steps, encoders, has_source=False)
+    walk = Walk(segments, inputs, timesteps, steps, encoders, has_source=False, options=ONE_THREAD)
     values = {name: signal.mean(slice(None)) for name, signal in walk.signals.items()}
     drives = {}
     for view, signal, outcome in _settled(walk, by_site, corrections, choose):

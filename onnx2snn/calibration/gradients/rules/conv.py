@@ -1,27 +1,29 @@
 """Convolutions.
 
-With the batch and channel axes swapped, the gradient of the weights is itself a convolution: of
-the input, by the output's gradient, strides and dilations having changed places.
+The gradient of the weights at one place of the kernel is a product of matrices: of the inputs that
+this place sees, and the output's gradient. (It is also a convolution with the output's gradient as
+its kernel, but onnxruntime takes twice as long for such large ones.)
 """
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
+import numpy as np
 import onnx
 
 from onnx2snn.calibration.gradients.backward import (
     GRADIENTS,
     Backward,
     NoGradientError,
-    Shape,
     attributes,
 )
 
 
 @GRADIENTS.register("Conv")
 def conv(backward: Backward, node: onnx.NodeProto, gradient: str) -> None:
-    """DX by ConvTranspose, dW by Conv, db by a sum."""
+    """DX by ConvTranspose, dW by products, db by a sum."""
     x, weight = node.input[:2]
     window = _window(backward, node)
     if backward.wants(x):
@@ -67,33 +69,29 @@ def _output_padding(shapes: Any, node: onnx.NodeProto, window: dict[str, Any]) -
 def _weights(
     backward: Backward, node: onnx.NodeProto, gradient: str, window: dict[str, Any]
 ) -> str:
-    """[C_out, C_in/g, *kernel] from [N, C_in, ...] and [N, C_out, ...]."""
+    """[C_out, C_in/g, *kernel]: one product for each place of the kernel."""
     x, weight = node.input[:2]
-    samples, channels, *places = backward.shapes[x]
-    kernel, group = backward.shapes[weight][2:], window["group"]
-    spatial = len(kernel)
-    swapped = [1, 0, *range(2, 2 + spatial)]
-    if group == 1:
-        inputs = backward.emit("Transpose", [x], perm=swapped)
-    else:
-        split = backward.reshaped(x, (samples, group, channels // group, *places))
-        turned = backward.emit("Transpose", [split], perm=[2, 1, 0, *range(3, 3 + spatial)])
-        inputs = backward.reshaped(turned, (channels // group, group * samples, *places))
-    errors = backward.emit("Transpose", [gradient], perm=swapped)
-    product = backward.emit(
-        "Conv",
-        [inputs, errors],
-        strides=window["dilations"],
-        dilations=window["strides"],
-        pads=window["pads"],
-        group=group,
+    samples, channels, *_ = backward.shapes[x]
+    outputs, _, *kernel = backward.shapes[weight]
+    after, group = backward.shapes[node.output[0]][2:], window["group"]
+    spatial, places = len(kernel), prod(after)
+    if any(window["pads"]):
+        begins, ends = window["pads"][:spatial], window["pads"][spatial:]
+        x = backward.emit("Pad", [x, backward.whole([0, 0, *begins, 0, 0, *ends])])
+    errors = backward.reshaped(gradient, (samples, group, outputs // group, places))
+    turned = backward.emit("Transpose", [errors], perm=[0, 1, 3, 2])
+    steps = [*map(backward.whole, (range(2, 2 + spatial), window["strides"]))]
+    products = []
+    for place in np.ndindex(*kernel):
+        first = [p * d for p, d in zip(place, window["dilations"], strict=True)]
+        past = [
+            f + (a - 1) * s + 1 for f, a, s in zip(first, after, window["strides"], strict=True)
+        ]
+        seen = backward.emit("Slice", [x, backward.whole(first), backward.whole(past), *steps])
+        rows = backward.reshaped(seen, (samples, group, channels // group, places))
+        product = backward.emit("MatMul", [rows, turned])
+        products.append(backward.emit("ReduceSum", [product, backward.whole([0])], keepdims=1))
+    every = backward.emit("Concat", products, axis=0)
+    return backward.reshaped(
+        backward.emit("Transpose", [every], perm=[1, 3, 2, 0]), backward.shapes[weight]
     )
-    cropped = _cropped(backward, product, kernel)
-    return backward.emit("Transpose", [cropped], perm=swapped)
-
-
-def _cropped(backward: Backward, product: str, kernel: Shape) -> str:
-    """Strides can leave rows behind the kernel's."""
-    ends, axes = backward.whole(kernel), backward.whole(range(2, 2 + len(kernel)))
-    starts = backward.whole([0] * len(kernel))
-    return backward.emit("Slice", [product, starts, ends, axes])
