@@ -34,9 +34,9 @@ from onnx2snn.segment import Segment
 
 BATCH = 16
 #: Multiply-accumulates that are spent on all steps, and limits of their number.
-WORK, FEWEST, MOST = 2.05e12, 40, 600
+WORK, FEWEST, MOST = 1.71e12, 40, 600
 #: What teacher and backward pass cost, in passes of a step's simulation.
-PASSES = 5
+PASSES = 4
 #: The largest step, as a share of a parameter's size.
 RATE = 0.014
 #: Share of all steps in which the rate rises.
