@@ -76,6 +76,11 @@ SIMULATIONS: dict[tuple[str, str], Simulate] = {
 AVERAGED = frozenset({"asg"})
 
 
+def rows_of_window(neuron: str, timesteps: int) -> int:
+    """R of a neuron model."""
+    return 1 if neuron in AVERAGED else timesteps
+
+
 def _subtract(v: Array, theta: Array, total: Spikes, out: Spikes, room: Array) -> None:
     np.greater_equal(v, theta, out=out.view(np.bool_))
     np.copyto(room, out)

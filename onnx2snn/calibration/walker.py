@@ -14,7 +14,7 @@ and as int8 spikes (R bytes for each neuron and sample, R = T, or 4 where spikes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -26,7 +26,7 @@ import onnx
 from onnx import numpy_helper
 
 from onnx2snn.errors import CalibrationError
-from onnx2snn.plan import ActivationSite
+from onnx2snn.plan import ActivationSite, LayerCorrection
 from onnx2snn.segment import Layer, Segment
 from onnx2snn_runtime.backend import BackendOptions
 from onnx2snn_runtime.backends.stock import StockExecutable
@@ -161,6 +161,11 @@ class Corrected:
 
     weight: Array
     bias: Array | None = None
+
+
+def by_layer(corrections: Iterable[LayerCorrection]) -> dict[str, Corrected]:
+    """A plan's corrections as a walk holds them."""
+    return {c.layer: Corrected(c.weight, c.bias) for c in corrections}
 
 
 #: From values [N, ...] to the spikes that enter time for them.

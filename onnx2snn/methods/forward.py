@@ -11,18 +11,18 @@ import numpy.typing as npt
 
 from onnx2snn.calibration.descent import Observation
 from onnx2snn.calibration.pools import pool_train
-from onnx2snn.calibration.populations import AVERAGED
+from onnx2snn.calibration.populations import rows_of_window
 from onnx2snn.calibration.runnable import ONE_THREAD
 from onnx2snn.calibration.walker import (
     Array,
     Constant,
-    Corrected,
     Encode,
     PartlyExact,
     Signal,
     Train,
     View,
     Walk,
+    by_layer,
 )
 from onnx2snn.methods.work import Outcome, Work
 from onnx2snn.plan import LayerCorrection, NeuronPlan
@@ -95,8 +95,7 @@ def observe_plan(
 
 
 def _rows(neurons: Mapping[str, NeuronPlan], timesteps: int) -> int:
-    averaged = any(n.neuron in AVERAGED for n in neurons.values())
-    return 1 if averaged else timesteps
+    return min((rows_of_window(n.neuron, timesteps) for n in neurons.values()), default=timesteps)
 
 
 def _settled(
@@ -106,7 +105,7 @@ def _settled(
     choose: Choose | None = None,
 ) -> Iterator[tuple[View, Signal, Outcome | None]]:
     """Every segment, what it answers, and how, if it has neurons of its own."""
-    walk.corrections.update({c.layer: Corrected(c.weight, c.bias) for c in corrections})
+    walk.corrections.update(by_layer(corrections))
     # A pool that spikes cannot pass on anything else.
     pooled = {n for s in walk.segments if s.site and s.site.is_pool for n in s.inputs}
     for view in walk:

@@ -17,7 +17,7 @@ import numpy as np
 from onnx2snn.calibration.augmentation import NO_AUGMENTATION, with_mirrored
 from onnx2snn.calibration.dataset import Dataset
 from onnx2snn.calibration.pools import pool_train
-from onnx2snn.calibration.populations import AVERAGED, SIMULATIONS, averaged_integrate_fire
+from onnx2snn.calibration.populations import SIMULATIONS, averaged_integrate_fire, rows_of_window
 from onnx2snn.calibration.walker import (
     Array,
     Constant,
@@ -26,6 +26,7 @@ from onnx2snn.calibration.walker import (
     Train,
     View,
     Walk,
+    by_layer,
     bytes_per_sample,
 )
 from onnx2snn.checkpoint import NOWHERE, Place
@@ -101,7 +102,7 @@ def calibrate_layers(
     inputs = _within_budget(segments, augmented, steps, diagnostics)
     by_site = {n.site: n for n in neurons}
     walk = Walk(segments, inputs, config.timesteps, steps, encoders)
-    walk.corrections.update(_by_layer(corrections))
+    walk.corrections.update(by_layer(corrections))
     twins = _twins(segments, inputs, by_site, config, encoders)
     settled: dict[str, NeuronPlan] = {}
     errors: dict[str, float] = {}
@@ -138,7 +139,7 @@ def _steps(config: ConversionConfig) -> int:
             f"calibration cannot simulate neuron '{config.neuron}' with reset '{config.reset}'",
             remedy=f"it knows {known}",
         )
-    return 1 if config.neuron in AVERAGED else config.timesteps
+    return rows_of_window(config.neuron, config.timesteps)
 
 
 def read_inputs(dataset: Dataset) -> dict[str, Array]:
@@ -170,10 +171,6 @@ def _within_budget(
     return {name: values[:most] for name, values in inputs.items()}
 
 
-def _by_layer(corrections: Iterable[LayerCorrection]) -> dict[str, Corrected]:
-    return {c.layer: Corrected(c.weight, c.bias) for c in corrections}
-
-
 def _listed(corrections: Mapping[str, Corrected]) -> tuple[LayerCorrection, ...]:
     return tuple(LayerCorrection(n, c.weight, c.bias) for n, c in corrections.items())
 
@@ -183,7 +180,7 @@ def _calibrated(start: Work, config: ConversionConfig, place: Place) -> Work:
     known = place.recall(Calibrated)
     if known is not None:
         [neuron] = known.neurons
-        return replace(start, neuron=neuron, corrections=_by_layer(known.corrections))
+        return replace(start, neuron=neuron, corrections=by_layer(known.corrections))
     work = _stages(start, config)
     place.keep(Calibrated((work.neuron,), _listed(work.corrections)))
     return work
@@ -223,7 +220,7 @@ def _settle_value(walk: Walk, view: View, config: ConversionConfig, place: Place
     if correct is not None and view.segment.is_result:
         find = partial(correct, view, None, config)
         found = place.once(Calibrated, lambda: Calibrated((), _listed(find())))
-        corrections = _by_layer(found.corrections)
+        corrections = by_layer(found.corrections)
     value = view.means(corrections)[view.segment.output]
     walk.settle(view, Constant(value, walk.steps), corrections)
 

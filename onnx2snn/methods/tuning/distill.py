@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from onnx2snn.calibration.augmentation import NO_AUGMENTATION, flipped_and_cropped
 from onnx2snn.calibration.descent import Descent, Observation
-from onnx2snn.calibration.populations import AVERAGED
+from onnx2snn.calibration.populations import rows_of_window
 from onnx2snn.calibration.runnable import source_network
 from onnx2snn.calibration.tunable import THRESHOLD, WEIGHT, TunableNetwork
 from onnx2snn.calibration.walker import Array, Encode
@@ -79,7 +79,7 @@ def tune(
     size = min(BATCH, samples)
     first = {name: values[:size] for name, values in inputs.items()}
     descent = Descent(network, source_network(segments), inputs, observe(first, 0))
-    rows = 1 if config.neuron in AVERAGED else config.timesteps
+    rows = rows_of_window(config.neuron, config.timesteps)
     steps = round(min(MOST, max(FEWEST, WORK / (size * (rows + PASSES) * descent.macs))))
     optimizer = _Adam(network, place.recall(State))
     rng = np.random.default_rng(config.seed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx
 
 from onnx2snn_runtime.backend import BACKENDS, BackendOptions, Executable
-from onnx2snn_runtime.backends.stock import CPU, StockExecutable, for_stock
+from onnx2snn_runtime.backends.stock import StockExecutable, for_stock, is_cpu_alone
 from onnx2snn_runtime.backends.stock import load as load_stock
 from onnx2snn_runtime.native.library import instructions, usable_library
 from onnx2snn_runtime.packed import with_packed_spikes
@@ -16,7 +16,7 @@ TILED, PORTABLE = "amx", "portable"
 
 def has_kernels(options: BackendOptions) -> bool:
     """Whether there are compiled kernels here that these options let a session use."""
-    return set(options.providers) <= {CPU} and usable_library() is not None
+    return is_cpu_alone(options) and usable_library() is not None
 
 
 @BACKENDS.register("native")

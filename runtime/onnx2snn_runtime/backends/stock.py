@@ -67,12 +67,17 @@ class StockExecutable:
         return values
 
 
+def is_cpu_alone(options: BackendOptions) -> bool:
+    """Whether no provider but onnxruntime's for the CPU is asked for."""
+    return set(options.providers) <= {CPU}
+
+
 def for_stock(model: onnx.ModelProto, options: BackendOptions) -> onnx.ModelProto:
     """The model as onnxruntime's CPU provider is fast at it, where that is alone.
 
     Wide layers of integers become integer sums, the weights of other convolutions floats.
     """
-    if not set(options.providers) <= {CPU}:
+    if not is_cpu_alone(options):
         return model
     return with_float_weights(with_integer_sums(model))
 
@@ -89,5 +94,5 @@ def load(model: onnx.ModelProto, options: BackendOptions) -> Executable:
         return StockExecutable(model, options)
 
     model = for_stock(model, options)
-    unrolled = UnrolledExecutables.of(model, load_one) if set(options.providers) <= {CPU} else None
+    unrolled = UnrolledExecutables.of(model, load_one) if is_cpu_alone(options) else None
     return unrolled or load_one(model)

@@ -8,6 +8,7 @@ import pytest
 
 import onnx2snn_runtime.backends.native as native
 from onnx2snn_runtime.backend import BACKENDS, BackendOptions
+from onnx2snn_runtime.backends.stock import CPU
 from onnx2snn_runtime.errors import BackendError
 from onnx2snn_runtime.instrument import with_outputs
 from onnx2snn_runtime.native.library import usable_library
@@ -130,7 +131,7 @@ def test_what_runs_packed(network, monkeypatch, instructions, rewrite):
 def test_has_kernels():
     """On the CPU alone."""
     assert native.has_kernels(BackendOptions())
-    assert not native.has_kernels(BackendOptions(("CUDAExecutionProvider", native.CPU)))
+    assert not native.has_kernels(BackendOptions(("CUDAExecutionProvider", CPU)))
 
 
 def test_has_no_kernels(monkeypatch):
