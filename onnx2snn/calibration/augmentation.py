@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from onnx2snn.calibration.walker import Array
+from onnx2snn.calibration.signals import Array
 
 #: The choice that leaves samples as they are.
 NO_AUGMENTATION = "none"

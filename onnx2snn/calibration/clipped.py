@@ -15,8 +15,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from onnx2snn.calibration.dataset import Dataset
+from onnx2snn.calibration.runnable import ALL_THREADS
 from onnx2snn.plan import ActivationSite
-from onnx2snn_runtime.backend import BackendOptions
 from onnx2snn_runtime.backends.stock import StockExecutable
 
 Vector: TypeAlias = npt.NDArray[np.float64]
@@ -59,7 +59,7 @@ class ClippedNetwork:
         self._sites = [s for s in sites if not s.is_pool]
         self._outputs = [o.name for o in model.graph.output]
         self._taps = [s.name + end for s in self._sites for end in (RATE, POWER)]
-        self._executable = StockExecutable(_with_limits(model, self._sites), BackendOptions())
+        self._executable = StockExecutable(_with_limits(model, self._sites), ALL_THREADS)
         self._dataset = dataset
         free = {s.name: np.array([np.inf]) for s in self._sites}
         self._answers = [answers for answers, _ in self._batches(free)]

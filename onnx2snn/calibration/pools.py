@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from onnx2snn.calibration.populations import averaged_integrate_fire, integrate_fire
-from onnx2snn.calibration.walker import Array, Train, View
+from onnx2snn.calibration.signals import Array, Train
+from onnx2snn.calibration.walker import View
 from onnx2snn.plan import NeuronPlan
 
 

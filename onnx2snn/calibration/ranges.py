@@ -8,9 +8,9 @@ import numpy as np
 import onnx
 
 from onnx2snn.calibration.dataset import Dataset
+from onnx2snn.calibration.runnable import ALL_THREADS
 from onnx2snn.errors import CalibrationError
 from onnx2snn.plan import Progress
-from onnx2snn_runtime.backend import BackendOptions
 from onnx2snn_runtime.backends.stock import StockExecutable
 from onnx2snn_runtime.instrument import with_outputs
 
@@ -38,7 +38,7 @@ def tensor_ranges(
     """
     inputs = {i.name for i in model.graph.input}
     taps = [t for t in tensors if t not in inputs]
-    executable = StockExecutable(with_outputs(model, taps), BackendOptions())
+    executable = StockExecutable(with_outputs(model, taps), ALL_THREADS)
     found: dict[str, tuple[float, float]] = {}
     total = -(-len(dataset) // BATCH_SIZE)
     for done, feeds in enumerate(dataset.batches(BATCH_SIZE), start=1):
@@ -70,7 +70,7 @@ def answer_range(
         CalibrationError: a value is NaN or infinite.
         DataError: the data do not fit the model.
     """
-    executable = StockExecutable(with_outputs(model, list(tensors)), BackendOptions())
+    executable = StockExecutable(with_outputs(model, list(tensors)), ALL_THREADS)
     low, high = 0.0, -np.inf
     for feeds in dataset.batches(BATCH_SIZE):
         for name, values in zip(tensors, executable.run(list(tensors), feeds), strict=True):

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-from onnx2snn.calibration.walker import Corrected
+from onnx2snn.calibration.corrected import Corrected
 from onnx2snn.segment import Layer
 
 Array: TypeAlias = npt.NDArray[np.float32]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +15,14 @@ from onnx2snn_runtime.backend import BackendOptions
 from onnx2snn_runtime.backends.stock import StockExecutable
 
 Array = npt.NDArray[np.float32]
+#: Segments are run so often that threads which wait busily would take half of the CPU time.
+ALL_THREADS = BackendOptions(spinning=False)
 #: For small batches: more threads would take more CPU time and hardly less time.
 ONE_THREAD = BackendOptions(threads=1)
 
 
 class Runnable:
-    """Nodes in onnxruntime; inputs are whatever they read and nothing computes.
+    """Nodes in onnxruntime, those that outputs need; inputs are whatever nothing computes.
 
     Args:
         like: a model of the same opset.
@@ -38,6 +40,7 @@ class Runnable:
         outputs: Sequence[str],
         known: Mapping[str, onnx.ValueInfoProto],
     ) -> None:
+        nodes = _needed(nodes, outputs)
         made = {name for node in nodes for name in node.output}
         read = dict.fromkeys(n for node in nodes for n in node.input if n and n not in made)
         model = onnx.ModelProto(ir_version=like.ir_version, opset_import=like.opset_import)
@@ -59,6 +62,24 @@ class Runnable:
         given = {name: found[name] for name in self.inputs}
         values = self._executable.run(self.outputs, given)
         return dict(zip(self.outputs, values, strict=True))
+
+
+def _needed(nodes: Sequence[onnx.NodeProto], outputs: Iterable[str]) -> list[onnx.NodeProto]:
+    """Without the nodes whose results nobody reads: onnxruntime would run them all the same."""
+    wanted, kept = set(outputs), []
+    for node in reversed(nodes):
+        if wanted.intersection(node.output):
+            kept.append(node)
+            wanted.update(_read_by(node))
+    return kept[::-1]
+
+
+def _read_by(node: onnx.NodeProto) -> Iterator[str]:
+    """What a node reads, graphs inside it too."""
+    yield from node.input
+    for attribute in node.attribute:
+        for inner in attribute.g.node:
+            yield from _read_by(inner)
 
 
 def source_network(segments: Sequence[Segment]) -> Runnable:

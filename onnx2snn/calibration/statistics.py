@@ -15,9 +15,10 @@ import numpy.typing as npt
 import onnx
 
 from onnx2snn.calibration.dataset import Dataset
+from onnx2snn.calibration.runnable import ALL_THREADS
 from onnx2snn.errors import CalibrationError
 from onnx2snn.plan import ActivationSite, Progress
-from onnx2snn_runtime.backend import BackendOptions, Executable
+from onnx2snn_runtime.backend import Executable
 from onnx2snn_runtime.backends.stock import StockExecutable
 from onnx2snn_runtime.instrument import with_outputs
 
@@ -69,7 +70,7 @@ def collect_statistics(
     tapped = [s for s in sites if not s.is_pool]
     taps = list(dict.fromkeys(s.source for s in tapped))
     # GraphSurgeon keeps shapes of all tensors, so the taps may be outputs without one.
-    executable: Executable = StockExecutable(with_outputs(model, taps), BackendOptions())
+    executable: Executable = StockExecutable(with_outputs(model, taps), ALL_THREADS)
     total = 2 * -(-len(dataset) // BATCH_SIZE)
     maxima: dict[str, Vector] = {}
     done = 0

@@ -14,24 +14,23 @@ and as int8 spikes (R bytes for each neuron and sample, R = T, or 4 where spikes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import Protocol, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 from onnx import numpy_helper
 
+from onnx2snn.calibration.corrected import Corrected, Runner
+from onnx2snn.calibration.runnable import ALL_THREADS
+from onnx2snn.calibration.signals import Array, Constant, Encode, Signal, Train, rates
 from onnx2snn.errors import CalibrationError
-from onnx2snn.plan import ActivationSite, LayerCorrection
+from onnx2snn.plan import ActivationSite
 from onnx2snn.segment import Layer, Segment
 from onnx2snn_runtime.backend import BackendOptions
-from onnx2snn_runtime.backends.stock import StockExecutable
 
-Array: TypeAlias = npt.NDArray[np.float32]
 #: Rows [R·n, ...] that a segment is run on at once, about.
 ROWS = 256
 #: Bytes for each value of the segment at work, beside what is held: outputs of the reference, the
@@ -40,177 +39,6 @@ AT_WORK = 40
 #: Currents are kept for all stages of a population up to so many bytes; larger ones are computed
 #: anew whenever they are looked at.
 KEPT = 3 << 28
-#: Segments are run so often that threads which wait busily would take half of the CPU time.
-ALL_THREADS = BackendOptions(spinning=False)
-
-
-class Signal(Protocol):
-    """A tensor over all samples, in time."""
-
-    def rows(self, part: slice) -> Array:
-        """[R, n, ...]: its values at every step, for some samples."""
-        ...
-
-    def mean(self, part: slice) -> Array:
-        """[n, ...]: their means over the window."""
-        ...
-
-
-@dataclass(frozen=True)
-class Constant:
-    """A value that is the same at every step."""
-
-    values: Array
-    steps: int
-
-    def rows(self, part: slice) -> Array:
-        """The values, R times."""
-        values = self.values[part]
-        return np.broadcast_to(values, (self.steps, *values.shape))
-
-    def mean(self, part: slice) -> Array:
-        """The values."""
-        return self.values[part]
-
-
-@dataclass(frozen=True)
-class Train:
-    """Spikes of a population, and what one of them is worth.
-
-    Attributes:
-        spikes: [R, N, ...] int8; float32 spikes per step where only those are known (R = 1).
-        amplitude: broadcastable against one sample.
-        lower: value of silence, likewise or one number.
-    """
-
-    spikes: npt.NDArray[np.int8] | Array
-    amplitude: Array
-    lower: Array | float = 0.0
-
-    def rows(self, part: slice) -> Array:
-        """Spikes times amplitude, above the lower bound."""
-        values: Array = self.spikes[:, part] * self.amplitude
-        return values + self._silence if np.any(self.lower) else values
-
-    def mean(self, part: slice) -> Array:
-        """The same, averaged."""
-        values: Array = rates(self.spikes[:, part]) * self.amplitude
-        return values + self._silence if np.any(self.lower) else values
-
-    @property
-    def full(self) -> Array:
-        """[1, ...]: one sample's value if all fired at every step."""
-        fired = np.broadcast_to(self.amplitude, self.spikes.shape[1:])[:1]
-        return fired + self._silence
-
-    @property
-    def _silence(self) -> Array:
-        return np.asarray(self.lower, dtype=np.float32)
-
-
-@dataclass(frozen=True)
-class PartlyExact(Train):
-    """A train of which some neurons have another mean; when they fire stays as it was.
-
-    Attributes:
-        means: [N, ...] what they answer on average.
-        chosen: [N, ...] which do.
-    """
-
-    means: Array = field(kw_only=True)
-    chosen: npt.NDArray[np.bool_] = field(kw_only=True)
-
-    def rows(self, part: slice) -> Array:
-        """The train, and the same at every step on top of it."""
-        return super().rows(part) + self._missing[part]
-
-    def mean(self, part: slice) -> Array:
-        """The same, averaged."""
-        return super().mean(part) + self._missing[part]
-
-    @cached_property
-    def _missing(self) -> Array:
-        missing: Array = self.means - super().mean(slice(None))
-        missing *= self.chosen
-        return missing
-
-
-def time_mean(rows: Array) -> Array:
-    """[N, ...]: the mean of rows [R, N, ...]; a view of the only row."""
-    if len(rows) == 1:
-        only: Array = rows[0]
-        return only
-    mean: Array = rows.mean(axis=0, dtype=np.float32)
-    return mean
-
-
-def rates(spikes: npt.NDArray[np.int8] | Array) -> Array:
-    """[N, ...]: spikes per step of [R, N, ...]."""
-    if spikes.dtype != np.int8:
-        return time_mean(spikes.astype(np.float32, copy=False))
-    # Sums of so few rows fit into 8 bits, whose addition is the fastest.
-    counts = np.zeros(spikes.shape[1:], dtype=np.float32)
-    for low in range(0, len(spikes), 127):
-        counts += spikes[low : low + 127].sum(axis=0, dtype=np.int8)
-    return counts / np.float32(len(spikes))
-
-
-@dataclass(frozen=True)
-class Corrected:
-    """Weights and bias in place of a layer's own; None leaves the bias as it is."""
-
-    weight: Array
-    bias: Array | None = None
-
-
-def by_layer(corrections: Iterable[LayerCorrection]) -> dict[str, Corrected]:
-    """A plan's corrections as a walk holds them."""
-    return {c.layer: Corrected(c.weight, c.bias) for c in corrections}
-
-
-#: From values [N, ...] to the spikes that enter time for them.
-Encode: TypeAlias = Callable[[Array], Train]
-
-
-class Runner:
-    """A segment's model in onnxruntime, with corrections in it."""
-
-    def __init__(
-        self,
-        model: bytes,
-        corrections: Mapping[str, Corrected],
-        options: BackendOptions = ALL_THREADS,
-    ) -> None:
-        proto = onnx.load_from_string(model)
-        for node in proto.graph.node:
-            if node.name in corrections:
-                _put(proto, node, corrections[node.name])
-        self.outputs = [o.name for o in proto.graph.output]
-        self.inputs = [i.name for i in proto.graph.input]
-        self._executable = (
-            StockExecutable(proto, BackendOptions(spinning=False)) if self.outputs else None
-        )
-
-    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
-        """All outputs, and what is fed."""
-        if self._executable is None:
-            return dict(feeds)
-        given = {n: np.ascontiguousarray(feeds[n]) for n in self.inputs}
-        values = self._executable.run(self.outputs, given)
-        return {**feeds, **dict(zip(self.outputs, values, strict=True))}
-
-
-def _put(proto: onnx.ModelProto, node: onnx.NodeProto, corrected: Corrected) -> None:
-    for index, values in ((1, corrected.weight), (2, corrected.bias)):
-        if values is None:
-            continue
-        name = f"{node.name}.corrected.{index}"
-        proto.graph.initializer.append(
-            numpy_helper.from_array(np.ascontiguousarray(values, np.float32), name)
-        )
-        while len(node.input) <= index:
-            node.input.append("")
-        node.input[index] = name
 
 
 class View:

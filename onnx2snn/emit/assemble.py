@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from onnx2snn.calibration.walker import Array, Encode, Train
+from onnx2snn.calibration.signals import Array, Encode, Train
 from onnx2snn.canonical import CanonicalGraph, export
 from onnx2snn.emit.amplitudes import push_amplitudes
 from onnx2snn.emit.boundaries import insert_boundaries, remove_passive_quantizers, report_analog

@@ -18,7 +18,7 @@ from typing import TypeAlias
 import numpy as np
 import onnx_graphsurgeon as gs
 
-from onnx2snn.calibration.walker import Train
+from onnx2snn.calibration.signals import Train
 from onnx2snn.emit.offset import add_offset
 from onnx2snn.emit.prefix import Place, Range, find_places
 from onnx2snn.emit.state import Emission

@@ -15,7 +15,9 @@ import numpy.typing as npt
 
 from onnx2snn.calibration import SiteStatistics
 from onnx2snn.calibration.clipped import ClippedNetwork
-from onnx2snn.calibration.walker import Array, Corrected, Encode, View
+from onnx2snn.calibration.corrected import Corrected
+from onnx2snn.calibration.signals import Array, Encode
+from onnx2snn.calibration.walker import View
 from onnx2snn.checkpoint import NOWHERE, Place
 from onnx2snn.methods.work import Work
 from onnx2snn.plan import ActivationSite, ConversionConfig, LayerCorrection, NeuronPlan, Progress

@@ -16,7 +16,8 @@ import numpy as np
 
 from onnx2snn.calibration import SiteStatistics
 from onnx2snn.calibration.dataset import Dataset
-from onnx2snn.calibration.walker import Array, Encode, bytes_per_sample
+from onnx2snn.calibration.signals import Array, Encode
+from onnx2snn.calibration.walker import bytes_per_sample
 from onnx2snn.checkpoint import NOWHERE, Place
 from onnx2snn.methods import layerwise
 from onnx2snn.methods.forward import agreement, output_error, simulate_plan

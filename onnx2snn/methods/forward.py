@@ -9,21 +9,13 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from onnx2snn.calibration.corrected import by_layer
 from onnx2snn.calibration.descent import Observation
 from onnx2snn.calibration.pools import pool_train
 from onnx2snn.calibration.populations import rows_of_window
 from onnx2snn.calibration.runnable import ONE_THREAD
-from onnx2snn.calibration.walker import (
-    Array,
-    Constant,
-    Encode,
-    PartlyExact,
-    Signal,
-    Train,
-    View,
-    Walk,
-    by_layer,
-)
+from onnx2snn.calibration.signals import Array, Constant, Encode, PartlyExact, Signal, Train
+from onnx2snn.calibration.walker import View, Walk
 from onnx2snn.methods.work import Outcome, Work
 from onnx2snn.plan import LayerCorrection, NeuronPlan
 from onnx2snn.segment import Segment

@@ -15,20 +15,12 @@ from types import MappingProxyType
 import numpy as np
 
 from onnx2snn.calibration.augmentation import NO_AUGMENTATION, with_mirrored
+from onnx2snn.calibration.corrected import Corrected, by_layer
 from onnx2snn.calibration.dataset import Dataset
 from onnx2snn.calibration.pools import pool_train
 from onnx2snn.calibration.populations import SIMULATIONS, averaged_integrate_fire, rows_of_window
-from onnx2snn.calibration.walker import (
-    Array,
-    Constant,
-    Corrected,
-    Encode,
-    Train,
-    View,
-    Walk,
-    by_layer,
-    bytes_per_sample,
-)
+from onnx2snn.calibration.signals import Array, Constant, Encode, Train
+from onnx2snn.calibration.walker import View, Walk, bytes_per_sample
 from onnx2snn.checkpoint import NOWHERE, Place
 from onnx2snn.errors import ConfigError
 from onnx2snn.methods.base import BIASES, POTENTIALS, THRESHOLDS, WEIGHTS, Calibrated, Refine

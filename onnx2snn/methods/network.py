@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from onnx2snn.calibration.dataset import Dataset
 from onnx2snn.calibration.gradients.backward import NoGradientError
-from onnx2snn.calibration.walker import Array, Encode
+from onnx2snn.calibration.signals import Array, Encode
 from onnx2snn.checkpoint import NOWHERE, Place
 from onnx2snn.methods.base import TUNINGS, Calibrated
 from onnx2snn.methods.forward import output_error, simulate_plan

@@ -10,8 +10,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from onnx2snn.calibration.corrected import Corrected
 from onnx2snn.calibration.populations import SIMULATIONS, Simulate
-from onnx2snn.calibration.walker import Corrected, View, rates, time_mean
+from onnx2snn.calibration.signals import rates, time_mean
+from onnx2snn.calibration.walker import View
 from onnx2snn.plan import ActivationSite, NeuronPlan
 
 Array: TypeAlias = npt.NDArray[np.float32]
@@ -22,7 +24,7 @@ class Outcome:
     """A population's answer.
 
     Attributes:
-        spikes: [R, N, ...] as :class:`onnx2snn.calibration.walker.Train` holds them.
+        spikes: [R, N, ...] as :class:`onnx2snn.calibration.signals.Train` holds them.
         rate: [N, ...] spikes per step.
         drive: [N, ...] mean current.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_graphsurgeon as gs
 
-from onnx2snn.calibration.walker import Train
+from onnx2snn.calibration.signals import Train
 from onnx2snn.emit.encoding import ENCODINGS, Encoding, spikes_of, valued
 from onnx2snn.emit.prefix import Range
 from onnx2snn.emit.state import Emission

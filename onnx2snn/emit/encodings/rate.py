@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_graphsurgeon as gs
 
-from onnx2snn.calibration.walker import Train
+from onnx2snn.calibration.signals import Train
 from onnx2snn.emit.encoding import ENCODINGS, Encoding, range_inputs, spikes_of, valued
 from onnx2snn.emit.prefix import Range
 from onnx2snn.emit.state import Emission

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from onnx2snn.calibration.walker import rates
+from onnx2snn.calibration.signals import rates
 from onnx2snn.methods.base import THRESHOLDS, ThresholdMethod
 from onnx2snn.methods.sampling import sample
 from onnx2snn.methods.threshold import mmse

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from onnx2snn.calibration.walker import rates
+from onnx2snn.calibration.signals import rates
 from onnx2snn.methods.base import THRESHOLDS, ThresholdMethod
 from onnx2snn.methods.sampling import Sample, as_many, sample
 from onnx2snn.methods.threshold import mmse

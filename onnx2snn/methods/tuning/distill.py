@@ -24,8 +24,8 @@ from onnx2snn.calibration.augmentation import NO_AUGMENTATION, flipped_and_cropp
 from onnx2snn.calibration.descent import Descent, Observation
 from onnx2snn.calibration.populations import rows_of_window
 from onnx2snn.calibration.runnable import source_network
+from onnx2snn.calibration.signals import Array, Encode
 from onnx2snn.calibration.tunable import THRESHOLD, WEIGHT, TunableNetwork
-from onnx2snn.calibration.walker import Array, Encode
 from onnx2snn.checkpoint import NOWHERE, Place
 from onnx2snn.methods.base import TUNINGS, Calibrated, TuningMethod
 from onnx2snn.methods.forward import observe_plan
@@ -72,7 +72,7 @@ def tune(
             batch,
             config.timesteps,
             encoders,
-            lambda shape: rng.random(shape, np.float32) < UNROUNDED,
+            lambda shape: rng.integers(256, size=shape, dtype=np.uint8) < round(256 * UNROUNDED),
         )
 
     samples = len(next(iter(inputs.values())))

@@ -13,8 +13,9 @@ from functools import partial
 import numpy as np
 
 from onnx2snn.calibration.augmentation import NO_AUGMENTATION
+from onnx2snn.calibration.corrected import Corrected
 from onnx2snn.calibration.regression import Regression
-from onnx2snn.calibration.walker import Corrected, View
+from onnx2snn.calibration.walker import View
 from onnx2snn.methods.base import WEIGHTS, WeightMethod
 from onnx2snn.methods.weights.calibrate_ls import correct_layers, fit, missing
 from onnx2snn.methods.work import Array, Work

@@ -12,8 +12,9 @@ from typing import TypeAlias
 
 import numpy as np
 
+from onnx2snn.calibration.corrected import Corrected
 from onnx2snn.calibration.regression import Regression
-from onnx2snn.calibration.walker import Corrected, View
+from onnx2snn.calibration.walker import View
 from onnx2snn.methods.base import WEIGHTS, WeightMethod
 from onnx2snn.methods.work import Array, Work
 from onnx2snn.plan import ConversionConfig

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from onnx2snn.calibration.pools import pool_train
-from onnx2snn.calibration.walker import Constant, Train, Walk
+from onnx2snn.calibration.signals import Constant, Train
+from onnx2snn.calibration.walker import Walk
 from onnx2snn.frontend import canonicalise
 from onnx2snn.plan import NeuronPlan
 from onnx2snn.sites import find_sites

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from onnx2snn.calibration.corrected import Corrected
 from onnx2snn.calibration.regression import Regression
-from onnx2snn.calibration.walker import Corrected
 from onnx2snn.graphs import evaluate
 from onnx2snn.segment import Layer
 

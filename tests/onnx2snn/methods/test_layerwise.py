@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from onnx2snn.calibration import collect_statistics, open_dataset
-from onnx2snn.calibration.walker import Constant, Train, Walk
+from onnx2snn.calibration.signals import Constant, Train
+from onnx2snn.calibration.walker import Walk
 from onnx2snn.emit import emit
 from onnx2snn.errors import ConfigError
 from onnx2snn.frontend import canonicalise

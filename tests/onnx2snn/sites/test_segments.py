@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 import pytest
 
-from onnx2snn.calibration.walker import Runner
+from onnx2snn.calibration.corrected import Runner
 from onnx2snn.frontend import canonicalise
 from onnx2snn.sites import find_sites
 from onnx2snn.sites.segments import find_segments
