@@ -104,6 +104,53 @@ DIGITS = Question(
     10_000,
     256,
 )
+#: Accuracy of a prototype at T = 4, 8 and 16, on a similar network that is right on about 89 %.
+_EARLIER = {
+    "max-norm": (9.5, 12, 12),
+    "percentile, half": (35, 50, 69.5),
+    "gaussian, half": (47.5, 64.5, 81.5),
+    "ding2021": (42, 55.5, 72),
+    "mmse": (53, 69, 79),
+    "ic-weights": (42, 54.5, 74),
+    "ic-data": (30, 56, 75),
+    "ic-compensated": (37.5, 57, 74),
+    "li2021-light": (52, 64.5, 79),
+    "mmse, potentials calibrated": (59, 77, 83),
+    "li2021-advanced": (69, 79, 84),
+    "yan2022-ctt": (62, 78, 84),
+    "mmse, weights by regression": (71.5, 81.5, 85.5),
+    "regression": (74.8, 84, 88.2),
+    "mmse, signed-if": (74.8, 85, 89.8),
+    "regression, signed-if": (85.5, 87.5),
+    "mmse, asg": (81, 87.6, 87.6),
+    "regression, asg": (83.8, 87.3, 88.1),
+}
+_EARLIER_SOURCE = 89
+_MADE_OF = {
+    "percentile, half": {**PERCENTILE, "v_init": "half"},
+    "gaussian, half": {**MMSE, "threshold": "gaussian"},
+    **{name: {**IC, "v_init": name} for name in ("ic-weights", "ic-data", "ic-compensated")},
+    "mmse, potentials calibrated": {**MMSE, "v_init": "calibrate"},
+    "mmse, weights by regression": {**MMSE, "weights": "calibrate-ls"},
+    "mmse, signed-if": {"recipe": "mmse", "neuron": "signed-if"},
+    "regression, signed-if": {"recipe": "regression", "neuron": "signed-if"},
+    "mmse, asg": {"recipe": "mmse", "neuron": "asg"},
+    "regression, asg": {"recipe": "regression", "neuron": "asg"},
+}
+PROTOTYPE = Question(
+    "The same combinations in a prototype",
+    "points that it lost on a similar network",
+    {name: _MADE_OF.get(name, {"recipe": name}) for name in _EARLIER},
+    tuple(
+        claim
+        for name, right in _EARLIER.items()
+        for claim in _targets(
+            name, {t: round(_EARLIER_SOURCE - r, 1) for t, r in zip(SHORT, right, strict=False)}
+        )
+    ),
+    samples=500,
+    calibration=256,
+)
 QUESTIONS = (
     Question(
         "Thresholds and initial potential",
@@ -184,7 +231,8 @@ QUESTIONS = (
             Claim("ctt, if, zero potential", "mmse, if, zero potential", 8, 5),
             Claim("mmse, signed-if", "mmse, if", 8, 0),
         ),
-        samples=1000,
+        samples=1915,
+        calibration=256,
     ),
     Question(
         "Expansion of the input on channels",

@@ -18,14 +18,20 @@ from common import DATA, MADE, OWN_MNIST, RESNET20, RESULTS, Network, publish
 from imagenet import archives, imagenet
 from networks import NETWORKS
 from quantize import quantized
-from questions import DIGITS, FAMILIES, QUESTIONS, Question
+from questions import DIGITS, FAMILIES, PROTOTYPE, QUESTIONS, Question
 from recipe_tables import answers, lost_tables
 from records import Records, circumstances_of
 
 from onnx2snn.methods import RECIPES
 
 STEPS = (8, 4, 16, 2, 32, 1, 64, 128)
-PARTS = {"families": (FAMILIES,), "mnist": (DIGITS,), "recipes": (), "ablations": QUESTIONS}
+PARTS = {
+    "families": (FAMILIES,),
+    "mnist": (DIGITS,),
+    "prototype": (PROTOTYPE,),
+    "recipes": (),
+    "ablations": QUESTIONS,
+}
 #: Names of networks and how many test images are enough for a table.
 MEASURED = {
     "akamaster_cifar10_resnet20": (RESNET20.name, 500),
@@ -142,7 +148,7 @@ def _publish(networks: list[tuple[Network, int]], records: Records, samples: int
     """Two reports: accuracy, and what stages contribute."""
     told = ["", circumstances_of(records), ""]
     lines = ["# Recipes", "", "`python benchmarks/recipes.py`", *told, INTRODUCTION, ""]
-    for question in (FAMILIES, DIGITS):
+    for question in (FAMILIES, DIGITS, PROTOTYPE):
         lines += answers(question, rows_of_question(question, samples), records)
     lines += ["## All recipes", "", *lost_tables(rows_of("recipes", networks, samples), records)]
     publish("recipes", lines)

@@ -11,6 +11,7 @@ STAGES = {
     "v_init": "calibrate",
     "bias": "calibrate",
     "weights": "calibrate-ls",
+    "augment": "flip-crop",
     "avgpool": "linear",
 }
 
