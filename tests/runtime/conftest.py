@@ -5,11 +5,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from onnx2snn_runtime import SpikingSession
 from onnx2snn_runtime.opspec import OPS
 from op_bench import Bench, op_model, same_bits
 from op_case import make_case
 from op_makers import MAKERS
 from small_networks import (
+    BACKENDS,
     IMAGE,
     climb,
     make_network,
@@ -69,6 +71,18 @@ def make_op_model() -> Callable:
 @pytest.fixture(scope="session")
 def network():
     return make_network
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request):
+    """Those that need no compiler, in turn."""
+    return request.param
+
+
+@pytest.fixture
+def session(network):
+    """Of the small network, on the usual backend."""
+    return SpikingSession(network())
 
 
 @pytest.fixture(scope="session")

@@ -15,11 +15,6 @@ def spoiled(value):
     return bad
 
 
-@pytest.fixture
-def session(network):
-    return SpikingSession(network())
-
-
 @pytest.mark.parametrize(
     ("inputs", "words"),
     [

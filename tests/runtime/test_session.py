@@ -13,18 +13,7 @@ from onnx2snn_runtime import (
     SpikingSession,
     TimestepsError,
 )
-
-BACKENDS = ("stock", "reference")
-
-
-@pytest.fixture(params=BACKENDS)
-def backend(request):
-    return request.param
-
-
-@pytest.fixture
-def session(network):
-    return SpikingSession(network())
+from small_networks import BACKENDS
 
 
 class TestRun:

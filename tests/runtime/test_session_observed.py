@@ -5,22 +5,7 @@ import pytest
 from onnx import numpy_helper
 
 from onnx2snn_runtime import BackendError, DataError, SpikingSession
-
-BACKENDS = ("stock", "reference")
-
-
-@pytest.fixture(params=BACKENDS)
-def backend(request):
-    return request.param
-
-
-@pytest.fixture
-def session(network):
-    return SpikingSession(network())
-
-
-CODES = np.random.default_rng(12).integers(-3, 4, (6, 4)).astype(np.float32)
-CODES[0] = [0, 0, 1, 0]
+from small_networks import CODES
 
 
 class TestObserve:

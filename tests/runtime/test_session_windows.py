@@ -9,22 +9,7 @@ from onnx import helper, numpy_helper
 
 from onnx2snn_runtime import BackendError, SpikingSession, carry
 from onnx2snn_runtime.opspec import DOMAIN, functions_for
-
-BACKENDS = ("stock", "reference")
-
-
-@pytest.fixture(params=BACKENDS)
-def backend(request):
-    return request.param
-
-
-@pytest.fixture
-def session(network):
-    return SpikingSession(network())
-
-
-CODES = np.random.default_rng(12).integers(-3, 4, (6, 4)).astype(np.float32)
-CODES[0] = [0, 0, 1, 0]
+from small_networks import BACKENDS, CODES
 
 _SESSIONS = {}
 

@@ -15,6 +15,11 @@ POOL_THETA = np.array([4], dtype=np.float32)
 POOL_V = np.array([2], dtype=np.float32)
 GEMM = np.random.default_rng(8).integers(-3, 4, (8, 3)).astype(np.float32)
 BIAS = np.array([1, -2, 3], dtype=np.float32)
+#: Inputs of the staircases, the first nearly silent.
+CODES = np.random.default_rng(12).integers(-3, 4, (6, 4)).astype(np.float32)
+CODES[0] = [0, 0, 1, 0]
+#: Backends that need no compiler.
+BACKENDS = ("stock", "reference")
 
 
 def floats(name, *shape):
