@@ -106,7 +106,6 @@ DIGITS = Question(
 )
 #: Accuracy of a prototype at T = 4, 8 and 16, on a similar network that is right on about 89 %.
 _EARLIER = {
-    "max-norm": (9.5, 12, 12),
     "percentile, half": (35, 50, 69.5),
     "gaussian, half": (47.5, 64.5, 81.5),
     "ding2021": (42, 55.5, 72),

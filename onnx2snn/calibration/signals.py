@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -78,32 +77,24 @@ class Train:
 
 
 @dataclass(frozen=True)
-class PartlyExact(Train):
-    """A train of which some neurons have another mean; when they fire stays as it was.
+class Graded:
+    """Values that differ from step to step and are no spikes.
 
     Attributes:
-        means: [N, ...] what they answer on average.
-        chosen: [N, ...] which do.
+        values: [R, N, ...].
+        means: [N, ...] over the window.
     """
 
-    means: Array = field(kw_only=True)
-    chosen: npt.NDArray[np.bool_] = field(kw_only=True)
+    values: Array
+    means: Array
 
     def rows(self, part: slice) -> Array:
-        """The train, and the same at every step on top of it."""
-        if len(self.spikes) == 1:
-            return self._answers[np.newaxis, part]
-        values = super().rows(part)
-        values += self._answers[part] - super().mean(part)
-        return values
+        """The values."""
+        return self.values[:, part]
 
     def mean(self, part: slice) -> Array:
-        """The same, averaged."""
-        return self._answers[part]
-
-    @cached_property
-    def _answers(self) -> Array:
-        return np.where(self.chosen, self.means, super().mean(slice(None)))
+        """Their means."""
+        return self.means[part]
 
 
 def time_mean(rows: Array) -> Array:

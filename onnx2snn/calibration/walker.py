@@ -96,8 +96,8 @@ class View:
 
     @property
     def is_exact(self) -> bool:
-        """Whether no spike arrives: then there is no error to correct."""
-        return not any(isinstance(s, Train) for s in self._signals.values())
+        """Whether nothing changes in time: then there is no error to correct."""
+        return all(isinstance(s, Constant) for s in self._signals.values())
 
     def weights(self, layer: Layer) -> Corrected:
         """Weights and bias of a layer as they are now."""

@@ -14,7 +14,7 @@ from onnx2snn.calibration.descent import Observation
 from onnx2snn.calibration.pools import pool_train
 from onnx2snn.calibration.populations import rows_of_window
 from onnx2snn.calibration.runnable import ONE_THREAD
-from onnx2snn.calibration.signals import Array, Constant, Encode, PartlyExact, Signal, Train
+from onnx2snn.calibration.signals import Array, Constant, Encode, Graded, Signal, Train
 from onnx2snn.calibration.walker import View, Walk
 from onnx2snn.methods.work import Outcome, Work
 from onnx2snn.plan import LayerCorrection, NeuronPlan
@@ -110,19 +110,33 @@ def _settled(
         else:
             work = Work(view, view.site, neurons[view.site.name])
             outcome = work.outcome
-            signal = Train(outcome.spikes, work.amplitude, view.site.lower)
+            train = Train(outcome.spikes, work.amplitude, view.site.lower)
+            signal = train
             if choose is not None and view.segment.target not in pooled:
-                signal = _unrounded(signal, outcome.drive, choose)
+                signal = unrounded(train, outcome, choose)
         walk.settle(view, signal)
         yield view, signal, outcome
 
 
-def _unrounded(train: Train, drive: Array, choose: Choose) -> Train:
-    """Chosen neurons answer their mean current unrounded, between silence and the largest rate."""
-    means = np.clip(drive, 0, train.amplitude) + np.float32(train.lower)
-    return PartlyExact(
-        train.spikes, train.amplitude, train.lower, means=means, chosen=choose(drive.shape)
-    )
+def unrounded(train: Train, outcome: Outcome, choose: Choose) -> Graded:
+    """Chosen neurons answer their mean current unrounded, between silence and the largest rate.
+
+    When they fire stays as it was: the difference is spread over all steps.
+
+    Args:
+        train: of the population.
+        outcome: the same, and the current that it answers.
+        choose: the neurons.
+    """
+    means = outcome.rate * train.amplitude
+    missing = np.clip(outcome.drive, 0, train.amplitude)
+    missing -= means
+    missing *= choose(means.shape)
+    values = train.rows(slice(None))
+    values += missing
+    means += missing
+    means += np.float32(train.lower)
+    return Graded(values, means)
 
 
 def agreement(results: Mapping[str, tuple[Array, Array]]) -> float:

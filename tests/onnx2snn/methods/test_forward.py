@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from onnx2snn.methods.forward import observe_plan, simulate_plan
+from onnx2snn.calibration.signals import Train
+from onnx2snn.methods.forward import observe_plan, simulate_plan, unrounded
+from onnx2snn.methods.work import Outcome
 from onnx2snn.plan import ConversionConfig
 
 every_neuron = pytest.mark.parametrize("neuron", ["if", "signed-if", "asg"])
@@ -59,3 +61,21 @@ def test_all_chosen_answer_their_current(neuron, net):
         else:
             wanted = np.clip(seen.drives[segment.name], 0, largest)
             np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("steps", [5, 1])
+def test_unrounded_neurons_fire_when_they_did(steps):
+    """What is chosen has its current's mean, within bounds; changes in time stay as they were."""
+    rng = np.random.default_rng(0)
+    spikes = rng.integers(-1, 2, (steps, 3, 4)).astype(np.int8)
+    chosen = rng.random((3, 4)) < 0.5
+    drive = rng.normal(0, 1, (3, 4)).astype(np.float32)
+    plain = Train(spikes, np.full(4, 0.5, np.float32), 0.25)
+    outcome = Outcome(spikes, spikes.mean(0, dtype=np.float32), drive)
+    found = unrounded(plain, outcome, lambda shape: chosen)
+    part = slice(1, 3)
+    wanted = np.where(chosen, np.clip(drive, 0, 0.5) + 0.25, plain.mean(slice(None)))[part]
+    np.testing.assert_allclose(found.mean(part), wanted, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found.rows(part).mean(0), wanted, rtol=1e-5, atol=1e-6)
+    changes, before = (np.diff(t.rows(part), axis=0) for t in (found, plain))
+    np.testing.assert_allclose(changes, before, atol=1e-6)
