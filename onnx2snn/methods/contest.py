@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from math import sqrt
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -93,7 +94,8 @@ def hold_contest(
 ) -> tuple[ConversionConfig, tuple[Score, ...]]:
     """The configuration of the best recipe, and how all did, best first.
 
-    The best agrees with the source on most samples; among equals it has the smallest error.
+    The best has the smallest error of those that agree with the source on most samples; shares that
+    differ by no more than chance are equal.
 
     Args:
         segments: the network, cut at its populations.
@@ -123,8 +125,21 @@ def hold_contest(
         kept = place / name
         attempt = partial(_score, name, segments, start, tried, judged, candidate, encoders, kept)
         scores.append(kept.once(Score, attempt))
-    ranked = sorted(scores, key=lambda s: (-s.agreement, s.error))
-    return known[ranked[0].recipe], tuple(ranked)
+    ranked = best_first(scores)
+    return known[ranked[0].recipe], ranked
+
+
+def best_first(scores: Sequence[Score]) -> tuple[Score, ...]:
+    """By error, those last whose agreement is clearly worse than the best one.
+
+    Clearly is by more than two standard errors of the best share, one sample of either kind added:
+    a few samples that all agree say little.
+    """
+    best = max(s.agreement for s in scores)
+    samples = scores[0].samples
+    share = (best * samples + 1) / (samples + 2)
+    chance = 2 * sqrt(share * (1 - share) / samples)
+    return tuple(sorted(scores, key=lambda s: (s.agreement < best - chance, s.error)))
 
 
 def _score(

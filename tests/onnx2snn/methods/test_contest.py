@@ -77,8 +77,7 @@ def test_the_best_wins(neuron, model, images):
     assert [s.samples for s in scores] == [contest.TRIED] * 2
     assert {s.recipe for s in scores} == set(RECIPES.get("auto").contest)
     assert config == contenders(asked)[scores[0].recipe]
-    first, second = ((s.agreement, -s.error) for s in scores)
-    assert first > second
+    assert scores == contest.best_first(scores[::-1])
 
 
 @pytest.mark.parametrize(("timesteps", "samples"), [(32, 32), (1024, contest.LEAST)])
@@ -96,10 +95,23 @@ def test_a_bad_one_loses(model, images, monkeypatch):
     assert [s.recipe for s in scores] == ["mmse", "bad"]
 
 
-def test_equal_agreement_is_decided_by_the_error(model, images, monkeypatch):
-    monkeypatch.setattr(contest, "agreement", lambda results: 0.5)
-    _, scores = held(model, images, AUTO)
-    assert scores[0].error < scores[1].error
+@pytest.mark.parametrize(
+    ("shares", "first"),
+    [
+        ((0.5, 0.5), "small"),  # equal
+        ((31 / 32, 1.0), "small"),  # one sample of 32 says nothing
+        ((0.5, 0.55), "small"),
+        ((0.5, 0.75), "large"),  # eight do
+        ((0.1, 1.0), "large"),
+    ],
+)
+def test_chance_is_decided_by_the_error(shares, first):
+    small, large = (
+        contest.Score(name, share, error, 32)
+        for name, share, error in zip(("small", "large"), shares, (0.1, 0.9), strict=True)
+    )
+    for scores in ((small, large), (large, small)):
+        assert contest.best_first(scores)[0].recipe == first
 
 
 def test_memory_does_not_matter(model, images, monkeypatch):
