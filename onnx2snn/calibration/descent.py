@@ -2,7 +2,7 @@
 
 The loss compares the results, and the mean answers of every population::
 
-    L = Σ_results mean (y − y*)² / var y*   +   12·mean_populations mean (a − a*)² / mean a*²
+    L = Σ_results mean (y − y*)² / var y*   +   30·mean_populations mean (a − a*)² / mean a*²
 
 Stars are the source's; a and y are those of a simulation, step by step.
 Gradients come from one ONNX graph.
@@ -22,7 +22,7 @@ from onnx2snn.calibration.tunable import DRIVE, WEIGHT, Array, TunableNetwork
 
 #: How much populations weigh against results. They say more about few samples than results do,
 #: which are soon learned by heart.
-POPULATIONS = 12
+POPULATIONS = 30
 #: Samples that the source sees at once.
 AT_ONCE = 16
 #: Put before a tensor's name: what the loss itself adds to its gradient.

@@ -24,7 +24,7 @@ FIRST, SECOND = 0.9, 0.99
 KEPT = 0.97
 #: What the entries of a matrix move, as a share of the rate: all do in every step, while those that
 #: Adam steps stay behind where gradients change their sign.
-TURN = 0.25
+TURN = 0.3
 #: Larger matrices than this, both ways, take longer to orthogonalize than to differentiate.
 LARGEST = 1024
 #: Singular values below this share of the largest are noise of float32.
