@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from cells import Row, fill
@@ -29,6 +30,7 @@ PARTS = {
     "families": (FAMILIES,),
     "mnist": (DIGITS,),
     "prototype": (PROTOTYPE,),
+    "elsewhere": (),
     "recipes": (),
     "ablations": QUESTIONS,
 }
@@ -43,6 +45,12 @@ MEASURED = {
     "hls4ml_cifar10_rn08_w8a8pow2_qdq": ("hls4ml ResNet-8, CIFAR-10, 8-bit QDQ", 200),
     "coral_imagenet_mobilenet_v1_0.25_128_quant_qdq": ("MobileNet 0.25, ImageNet, uint8 QDQ", 100),
 }
+#: Where the best recipe of each neuron model is measured too.
+ELSEWHERE = (
+    "mlperftiny_cifar10_resnet8_bn_float",
+    "vgg16half_cifar10",
+    "coral_imagenet_mobilenet_v1_0.25_128_quant_qdq",
+)
 QUANTIZED = ("int8_qdq", "pow2_qdq", "quant_qdq")
 #: Recipes that are measured up to 128 steps: one file serves all T, or needs that many.
 FREE = ("max-norm", "robust-norm", "opi", "gao2023")
@@ -64,11 +72,29 @@ a point is three images: differences below about two points are chance."""
 def rows_of(part: str, networks: Iterable[tuple[Network, int]], samples: int | None) -> list[Row]:
     """All rows of a part; ablations come question by question."""
     if part != "recipes":
-        return [row for question in PARTS[part] for row in rows_of_question(question, samples)]
+        questions = elsewhere(networks) if part == "elsewhere" else PARTS[part]
+        return [row for question in questions for row in rows_of_question(question, samples)]
     return [
         Row(name, network, options, steps, samples or enough)
         for network, enough in networks
         for name, options, steps in _recipes(network)
+    ]
+
+
+def elsewhere(networks: Iterable[tuple[Network, int]]) -> list[Question]:
+    """The best recipes on other networks; nothing is claimed of them."""
+    return [
+        replace(
+            FAMILIES,
+            title="Best recipe of each neuron model",
+            source=network.name.split(",")[0],
+            claims=(),
+            network=network,
+            steps=(4, 8, 16),
+            samples=enough,
+        )
+        for network, enough in networks
+        if network.model.stem in ELSEWHERE
     ]
 
 
@@ -148,7 +174,7 @@ def _publish(networks: list[tuple[Network, int]], records: Records, samples: int
     """Two reports: accuracy, and what stages contribute."""
     told = ["", circumstances_of(records), ""]
     lines = ["# Recipes", "", "`python benchmarks/recipes.py`", *told, INTRODUCTION, ""]
-    for question in (FAMILIES, DIGITS, PROTOTYPE):
+    for question in (FAMILIES, DIGITS, *elsewhere(networks), PROTOTYPE):
         lines += answers(question, rows_of_question(question, samples), records)
     lines += ["## All recipes", "", *lost_tables(rows_of("recipes", networks, samples), records)]
     publish("recipes", lines)
