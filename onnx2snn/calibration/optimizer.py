@@ -101,15 +101,19 @@ class Optimizer:
 
 
 def orthogonal(gradient: Array) -> Array:
-    """U·Vᵀ of a gradient U·S·Vᵀ, [outputs, ...], with entries of about one; zeros of zeros."""
+    """U·Vᵀ of a gradient U·S·Vᵀ, [outputs, ...], with entries of about one.
+
+    Zeros of zeros, and of what is not finite.
+    """
     matrix = gradient.reshape(len(gradient), -1)
-    wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
-    squares, ways = np.linalg.eigh(wide @ wide.T)
-    if not squares[-1] > 0:
+    largest = np.abs(matrix).max()
+    if not 0 < largest < np.inf:
         return np.zeros_like(gradient)
+    wide = (matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T) / largest
+    squares, ways = np.linalg.eigh(wide @ wide.T)
     roots = np.sqrt(np.maximum(squares, LEAST**2 * squares[-1]))
     found = (ways / roots) @ (ways.T @ wide) * np.float32(np.sqrt(wide.shape[1]))
-    back: Array = found if wide is matrix else found.T
+    back: Array = found if matrix.shape[0] <= matrix.shape[1] else found.T
     return back.reshape(gradient.shape)
 
 

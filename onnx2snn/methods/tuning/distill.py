@@ -12,13 +12,14 @@ Steps are those of :mod:`onnx2snn.calibration.optimizer`; they rise and fall as 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from math import cos, pi
+from math import cos, isfinite, pi
 
 import numpy as np
 import numpy.typing as npt
 
 from onnx2snn.calibration.augmentation import NO_AUGMENTATION, flipped_and_cropped
 from onnx2snn.calibration.descent import Descent, Observation
+from onnx2snn.calibration.gradients.backward import NoGradientError
 from onnx2snn.calibration.optimizer import Optimizer, State
 from onnx2snn.calibration.populations import rows_of_window
 from onnx2snn.calibration.runnable import source_network
@@ -84,6 +85,8 @@ def tune(
         if step < optimizer.state.steps:  # before an interruption; the draws must be the same
             continue
         loss, gradients = descent(batch, observe(batch, step))
+        if not isfinite(loss):
+            raise NoGradientError("the network's answers are not finite")
         warm = min(1.0, (step + 1) / (WARM * steps + 1))
         optimizer.step(gradients, RATE * warm * (1 + cos(pi * step / steps)) / 2)
         place.keep(optimizer.state)

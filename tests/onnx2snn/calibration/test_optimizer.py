@@ -30,8 +30,19 @@ def test_orthogonal_of_low_rank():
     assert found[1] < 0.1 * found[0]
 
 
-def test_orthogonal_of_nothing():
-    np.testing.assert_array_equal(orthogonal(np.zeros((3, 4), np.float32)), 0)
+@pytest.mark.parametrize("value", [0, np.nan, np.inf, -np.inf])
+def test_orthogonal_of_nothing(value):
+    gradient = np.zeros((3, 4), np.float32)
+    gradient[1, 2] = value
+    np.testing.assert_array_equal(orthogonal(gradient), 0)
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e30])
+def test_the_size_of_a_gradient_does_not_matter(size):
+    """Not even where squares do not fit into float32."""
+    gradient = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
+    found = orthogonal(gradient * np.float32(size))
+    np.testing.assert_allclose(found, orthogonal(gradient), atol=1e-4)
 
 
 def made(state=None, **limits):

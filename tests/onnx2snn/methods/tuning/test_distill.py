@@ -118,3 +118,13 @@ def test_what_has_no_gradient(new_net, cut):
     net = cut(made.model(made.conv(x, (2, 3, 1, 1))))
     with pytest.raises(NoGradientError, match="Sigmoid"):
         tuned(net)
+
+
+def test_what_is_not_finite_ends_it(net, monkeypatch):
+    """Other stages are taken then, rather than a network of NaN."""
+    call = distill.Descent.__call__
+    monkeypatch.setattr(
+        distill.Descent, "__call__", lambda self, *args: (float("nan"), call(self, *args)[1])
+    )
+    with pytest.raises(NoGradientError, match="not finite"):
+        tuned(net)
