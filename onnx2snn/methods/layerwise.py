@@ -25,6 +25,7 @@ from onnx2snn.checkpoint import NOWHERE, Place
 from onnx2snn.errors import ConfigError
 from onnx2snn.methods.base import BIASES, POTENTIALS, THRESHOLDS, WEIGHTS, Calibrated, Refine
 from onnx2snn.methods.planner import AUTO
+from onnx2snn.methods.sampling import as_many
 from onnx2snn.methods.work import Work
 from onnx2snn.plan import ConversionConfig, Diagnostic, LayerCorrection, NeuronPlan, Progress
 from onnx2snn.segment import Segment
@@ -90,6 +91,8 @@ def calibrate_layers(
     """
     steps = _steps(config)
     inputs = read_inputs(dataset)
+    if as_many(2, steps) < 2:  # copies cost as much again, and long windows have little to gain
+        config = replace(config, augment=NO_AUGMENTATION)
     augmented = with_mirrored(inputs) if config.augment != NO_AUGMENTATION else inputs
     inputs = _within_budget(segments, augmented, steps, diagnostics)
     by_site = {n.site: n for n in neurons}

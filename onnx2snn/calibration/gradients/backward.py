@@ -26,7 +26,7 @@ GRADIENTS: Registry[Rule] = Registry("gradient", "onnx2snn.calibration.gradients
 
 
 class NoGradientError(Exception):
-    """An operator has no rule, or is of a form that its rule does not know."""
+    """An operator has no rule, or a form that its rule does not know; or values are not finite."""
 
 
 class Backward:

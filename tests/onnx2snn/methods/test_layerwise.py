@@ -270,6 +270,16 @@ def test_mirrored_copies_are_samples_too(case):
     assert not any("augment" in n.provenance for n in doubled.neurons)
 
 
+@pytest.mark.parametrize(("neuron", "copied"), [("if", False), ("asg", True)])
+def test_long_windows_see_no_copies(case, neuron, copied):
+    """Where every step is simulated, they would cost more than they gain."""
+    asked = config(timesteps=32, bias="calibrate", neuron=neuron, augment="flip-crop")
+    start = case.start(asked)
+    found = calibrate_layers(case.segments, start, case.dataset, asked, [])
+    told = ["augment" in n.provenance for n in found.neurons if n.threshold is not None]
+    assert set(told) == {copied}
+
+
 def test_progress_names_layers_and_errors(case):
     told = []
     found, _ = case.calibrate(config(bias="calibrate"), lambda *a: told.append(a))
