@@ -32,8 +32,8 @@ from onnx2snn.plan import ConversionConfig, Progress
 from onnx2snn.segment import Segment
 
 BATCH = 16
-#: Multiply-accumulates that are spent on all steps, and limits of their number.
-WORK, FEWEST, MOST = 1.8e12, 40, 600
+#: What is spent on all steps, as :class:`Descent` counts it, and limits of their number.
+WORK, FEWEST, MOST = 3.9e12, 40, 600
 #: What teacher and backward pass cost, in passes of a step's simulation.
 PASSES = 4
 #: The largest step, as a share of a parameter's size.
@@ -75,7 +75,7 @@ def tune(
     first = {name: values[:size] for name, values in inputs.items()}
     descent = Descent(network, source_network(segments), inputs, observe(first, 0))
     rows = rows_of_window(config.neuron, config.timesteps)
-    steps = round(min(MOST, max(FEWEST, WORK / (size * (rows + PASSES) * descent.macs))))
+    steps = round(min(MOST, max(FEWEST, WORK / (size * (rows + PASSES) * descent.work))))
     optimizer = _optimizer(network, place.recall(State))
     rng = np.random.default_rng(config.seed)
     for step, chosen in enumerate(_batches(samples, size, steps, config.seed)):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from onnx2snn.calibration.descent import POPULATIONS, Descent
+from onnx2snn.calibration.descent import NEURON, POPULATIONS, Descent
 from onnx2snn.calibration.gradients.backward import NoGradientError
 from onnx2snn.calibration.runnable import source_network
 from onnx2snn.calibration.tunable import TunableNetwork
@@ -71,6 +71,20 @@ def test_loss_is_relative(net):
     lower = source[network.populations[3].target]
     four = np.mean((lower + 0.3) ** 2) / np.mean(lower**2)
     assert silent == pytest.approx(result + POPULATIONS * (4 + four) / 5, rel=1e-3)
+
+
+def test_work_counts_layers_and_neurons(new_net, cut):
+    """A convolution of 3·2 weights at 8·8 places, a population there, and a layer of 192·5."""
+    made = new_net()
+    x = made.relu(made.conv(made.input(shape=("N", 2, 8, 8)), (3, 2, 1, 1)), name="one")
+    x = made.node("Flatten", x)
+    x = made.node("MatMul", x, made.const(np.random.default_rng(0).normal(size=(192, 5))))
+    net = cut(made.model(x))
+    config = ConversionConfig(timesteps=4, neuron="asg", threshold="mmse")
+    network = TunableNetwork(net.segments, net.plan(config), (), 4)
+    seen = observe_plan(net.segments, net.plan(config), (), net.inputs, 4)
+    found = Descent(network, source_network(net.segments), net.inputs, seen)
+    assert found.work == 6 * 64 + 960 + NEURON * 192
 
 
 def test_a_constant_source_is_refused(new_net, cut):
