@@ -213,8 +213,14 @@ def _row(site: ActivationSite, neuron: NeuronPlan) -> list[str]:
         "?" if site.channels is None else str(site.channels),
         f"{site.levels} levels" if neuron.neuron == "staircase" else _span(neuron),
         neuron.provenance.get("v_init", neuron.provenance.get("emission", "")),
-        neuron.provenance.get("threshold", neuron.provenance.get("table", "")),
+        _origin(neuron),
     ]
+
+
+def _origin(neuron: NeuronPlan) -> str:
+    """Where the thresholds are from, and what changed them since."""
+    first = neuron.provenance.get("threshold", neuron.provenance.get("table", ""))
+    return ", then ".join(filter(None, (first, neuron.provenance.get("tuning"))))
 
 
 def _span(neuron: NeuronPlan) -> str:

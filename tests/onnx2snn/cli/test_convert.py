@@ -58,6 +58,19 @@ def test_shows_every_population(net, invoke):
     assert "gaussian" in out
 
 
+def test_shows_what_changed_thresholds(files, invoke):
+    """Those that were tuned are no longer what the method at first made them."""
+
+    def shown(*options):
+        data = ("--calibration-data", files.calibration, "--samples", "64", "--dry-run")
+        out = invoke("convert", files.float, "-T", "4", *options, *data).out
+        return " ".join(out.replace("│", " ").split())  # cells may be cut into lines
+
+    assert "mmse of 64 samples" in shown("--threshold", "mmse")
+    assert "then distill" not in shown("--threshold", "mmse")
+    assert "then distill" in shown("--neuron", "asg", "--recipe", "distill")
+
+
 def test_dry_run_writes_nothing(net, invoke, folder):
     answer = invoke("convert", net, "--dry-run")
     assert answer.code == 0
