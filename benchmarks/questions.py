@@ -138,15 +138,13 @@ _MADE_OF = {
 }
 PROTOTYPE = Question(
     "The same combinations in a prototype",
-    "points that it lost on a similar network",
-    {name: _MADE_OF.get(name, {"recipe": name}) for name in _EARLIER},
-    tuple(
-        claim
-        for name, right in _EARLIER.items()
-        for claim in _targets(
-            name, {t: round(_EARLIER_SOURCE - r, 1) for t, r in zip(SHORT, right, strict=False)}
+    "in brackets: what it lost on a similar network, of 89 %",
+    {
+        f"{name} ({', '.join(f'{_EARLIER_SOURCE - r:.3g}' for r in right)})": _MADE_OF.get(
+            name, {"recipe": name}
         )
-    ),
+        for name, right in _EARLIER.items()
+    },
     samples=500,
     calibration=256,
 )
