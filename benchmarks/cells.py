@@ -63,7 +63,7 @@ def fill(rows: Sequence[Row], steps: Sequence[int], records: Records, *, again: 
             cell = key(row.network.model.stem, row.options, t, row.samples)
             if t not in row.steps or cell in done or (cell in records and not again):
                 continue
-            found = _measure(row, t, sorted(set(row.steps) & set(steps)))
+            found = measure(row, t, sorted(set(row.steps) & set(steps)))
             records.add(found)
             done.update(r.key for r in found)
             for r in found:
@@ -71,7 +71,7 @@ def fill(rows: Sequence[Row], steps: Sequence[int], records: Records, *, again: 
                 print(f"{row.network.model.stem}: {row.label}, T = {r.timesteps}: {value}")
 
 
-def _measure(row: Row, timesteps: int, wanted: Sequence[int]) -> list[Record]:
+def measure(row: Row, timesteps: int, wanted: Sequence[int]) -> list[Record]:
     """The cell at T; at every T that is wanted where the file is for any T."""
     base = {
         "network": row.network.model.stem,

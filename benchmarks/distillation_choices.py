@@ -6,19 +6,16 @@ ResNet-20, 256 training images, recipe ``distill``. Needs the data folder.
 from __future__ import annotations
 
 import argparse
-import os
+import shlex
 from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
+from cells import Row, measure
 from common import RESNET20, head, publish, table
 
-from onnx2snn import convert
-from onnx2snn.calibration import descent, open_dataset, optimizer
-from onnx2snn.evaluation import evaluate
-from onnx2snn.frontend.runnable import runnable
+from onnx2snn.calibration import descent, optimizer
 from onnx2snn.methods.tuning import distill
-from onnx2snn_runtime import SpikingSession
 
 #: What a row says; what is set to what; options of the conversion.
 CHOICES: tuple[tuple[str, ModuleType, str, Any, dict[str, str]], ...] = (
@@ -34,27 +31,15 @@ CHOICES: tuple[tuple[str, ModuleType, str, Any, dict[str, str]], ...] = (
 
 def measured(neuron: str, timesteps: int, samples: int, options: dict[str, str]) -> list[str]:
     """Points lost, agreement with the source in percent, CPU seconds of the conversion."""
-    before = os.times()
-    result = convert(
-        RESNET20.model,
-        timesteps,
-        recipe="distill",
-        neuron=neuron,
-        calibration_data=RESNET20.calibration,
-        preprocessing=RESNET20.preprocessing,
-        **options,
-    )
-    after = os.times()
-    session = SpikingSession(result.model, threads=1)
-    test = open_dataset(RESNET20.test, session.inputs, RESNET20.preprocessing).subset(samples)
-    found = evaluate(session, test, timesteps=(timesteps,), ann=runnable(RESNET20.model))
-    [row] = found.rows
-    assert found.ann_accuracy is not None
-    assert row.accuracy is not None
-    assert row.agreement is not None
-    seconds = after.user + after.system - before.user - before.system
-    lost = 100 * (found.ann_accuracy - row.accuracy)
-    return [f"{lost:.2f}", f"{100 * row.agreement:.1f}", f"{seconds:.0f}"]
+    chosen = {"recipe": "distill", "neuron": neuron, **options}
+    [found] = measure(Row("", RESNET20, chosen, (timesteps,), samples), timesteps, [timesteps])
+    assert found.lost is not None
+    assert found.agreement is not None
+    return [
+        f"{found.lost:.2f}",
+        f"{100 * found.agreement:.1f}",
+        f"{found.calibration_seconds:.0f}",
+    ]
 
 
 def main() -> None:
@@ -73,6 +58,8 @@ def main() -> None:
             lines.append([label, *cells])
             print(lines[-1], flush=True)
     told = f"--neuron {given.neuron} -T {given.timesteps} --samples {given.samples}"
+    if any(given.only):
+        told += " --only " + shlex.join(given.only)
     text = head("Choices within distillation", f"python benchmarks/distillation_choices.py {told}")
     text += [
         f"{RESNET20.name}; {given.neuron}, T = {given.timesteps}, {given.samples:,} test images, "
