@@ -45,8 +45,8 @@ def test_known_cells_are_measured_only_when_asked_to(script, row, kept, monkeypa
     cells, made = script("cells"), row(threshold="max")
     cells.fill([made], [4], kept, again=False)
     measured = []
-    original = cells._measure
-    monkeypatch.setattr(cells, "_measure", lambda *a: measured.append(a) or original(*a))
+    original = cells.measure
+    monkeypatch.setattr(cells, "measure", lambda *a: measured.append(a) or original(*a))
 
     cells.fill([made], [4], kept, again=False)
     assert not measured
