@@ -32,7 +32,7 @@ class Clipped:
     """What clipping does to a network, averaged over samples.
 
     Attributes:
-        cosine: of the outputs with and without it.
+        cosine: of the outputs with and without it, less what the network answers on average.
         rate_inference_loss: Ω = ‖r‖₁/‖r‖₂² of rates r = activation/limit, averaged over layers;
             1 where a layer is silent.
     """
@@ -63,12 +63,13 @@ class ClippedNetwork:
         self._dataset = dataset
         free = {s.name: np.array([np.inf]) for s in self._sites}
         self._answers = [answers for answers, _ in self._batches(free)]
+        self._average = _average(self._answers)
 
     def run(self, limits: Mapping[str, Vector]) -> Clipped:
         """Clip at these limits above the sites' lower bounds, each one value or [C]."""
         cosines, losses = [], []
         for wanted, (answers, sums) in zip(self._answers, self._batches(limits), strict=True):
-            cosines.append(_cosine(wanted, answers))
+            cosines.append(_cosine(wanted - self._average, answers - self._average))
             losses.append(_rate_inference_loss(sums))
         return Clipped(float(np.concatenate(cosines).mean()), float(np.concatenate(losses).mean()))
 
@@ -88,10 +89,20 @@ def _shaped(limit: Vector, site: ActivationSite) -> Array:
     return values.astype(np.float32).reshape(shape)
 
 
+def _average(batches: Sequence[Array]) -> Array:
+    """What all answers share; zero where they are the same, for then nothing else is left."""
+    answers = np.concatenate(batches)
+    average: Array = answers.mean(axis=0, dtype=np.float64).astype(np.float32)
+    return np.zeros_like(average) if np.allclose(answers, answers[:1]) else average
+
+
 def _cosine(a: Array, b: Array) -> Vector:
-    size = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    """[n]: one where both are zero."""
+    sizes = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
+    size = sizes[0] * sizes[1]
     product = np.einsum("ij,ij->i", a, b, dtype=np.float64)
-    return np.where(size > 0, product / np.where(size > 0, size, 1), 1.0)
+    cosine: Vector = np.where(size > 0, product / np.where(size > 0, size, 1), sizes[0] == sizes[1])
+    return cosine
 
 
 def _rate_inference_loss(sums: Sequence[Array]) -> Vector:

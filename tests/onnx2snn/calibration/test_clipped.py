@@ -16,19 +16,30 @@ def x():
 
 
 @pytest.fixture
-def network(new_net, x):
-    """Two layers with a ReLU and a signed Clip between, and their weights."""
-    net = new_net()
-    a = net.gemm(net.input(shape=("N", 5)), (5, 6), bias=False, name="one")
-    a = net.relu(a, name="a")
-    b = net.node("Clip", net.gemm(a, (6, 4), bias=False), net.const(-0.5), net.const(9.0), name="b")
-    model = net.model(net.gemm(b, (4, 3), bias=False))
-    canonical = canonicalise(model)
-    sites = find_sites(canonical, avgpool="linear", keep_analog=frozenset(), diagnostics=[])
-    written = canonical.to_model()
-    dataset = open_dataset(x, tuple(tensor_info(i) for i in written.graph.input), None)
-    weights = [n.inputs[1].values for n in canonical.graph.nodes if n.op == "Gemm"]
-    return ClippedNetwork(written, sites, dataset), weights
+def made(new_net):
+    """Makes two layers with a ReLU and a signed Clip between, for data; tells their weights too."""
+
+    def make(x, offset=0.0):
+        net = new_net()
+        a = net.gemm(net.input(shape=("N", 5)), (5, 6), bias=False, name="one")
+        a = net.relu(a, name="a")
+        bounds = net.const(-0.5), net.const(9.0)
+        b = net.node("Clip", net.gemm(a, (6, 4), bias=False), *bounds, name="b")
+        last = net.gemm(b, (4, 3), bias=False)
+        model = net.model(net.node("Add", last, net.const(offset)))
+        canonical = canonicalise(model)
+        sites = find_sites(canonical, avgpool="linear", keep_analog=frozenset(), diagnostics=[])
+        written = canonical.to_model()
+        dataset = open_dataset(x, tuple(tensor_info(i) for i in written.graph.input), None)
+        weights = [n.inputs[1].values for n in canonical.graph.nodes if n.op == "Gemm"]
+        return ClippedNetwork(written, sites, dataset), weights
+
+    return make
+
+
+@pytest.fixture
+def network(made, x):
+    return made(x)
 
 
 def by_hand(x, weights, limit_a, limit_b):
@@ -46,6 +57,8 @@ def test_against_numpy(network, x, a, b):
     found = clipped.run({"a": np.array(a), "b": np.array(b)})
     wanted, *_ = by_hand(x, weights, np.inf, np.inf)
     got, rates_a, rates_b = by_hand(x, weights, np.array(a), np.array(b))
+    average = wanted.mean(axis=0)
+    wanted, got = wanted - average, got - average
     sizes = np.linalg.norm(wanted, axis=1) * np.linalg.norm(got, axis=1)
     cosines = np.where(sizes > 0, (wanted * got).sum(axis=1) / np.where(sizes > 0, sizes, 1), 1)
     assert found.cosine == pytest.approx(cosines.mean(), abs=1e-5)
@@ -69,3 +82,20 @@ def test_silent_layers(network):
     found = clipped.run({"a": np.zeros(1), "b": np.zeros(1)})
     assert found.cosine == pytest.approx(1, abs=1e-6)
     assert found.rate_inference_loss == 1
+
+
+def test_what_all_answers_share_says_nothing(made, x):
+    """A large bias of the outputs would bring every cosine near one."""
+    limits = {"a": np.array([0.3]), "b": np.array([0.2])}
+    plain, far = (made(x, offset)[0].run(limits).cosine for offset in (0.0, 100.0))
+    assert plain < 0.9
+    assert far == pytest.approx(plain, abs=1e-3)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_equal_answers_are_compared_as_they_are(made, x, count):
+    network, weights = made(np.repeat(x[:1], count, axis=0))
+    limit = np.array([0.4])
+    (wanted,), (got,) = (by_hand(x[:1], weights, top, top)[0] for top in (np.inf, limit))
+    cosine = wanted @ got / np.linalg.norm(wanted) / np.linalg.norm(got)
+    assert network.run({"a": limit, "b": limit}).cosine == pytest.approx(cosine, abs=1e-5)
