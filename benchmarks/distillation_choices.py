@@ -1,4 +1,4 @@
-"""What the choices within distillation are worth (docs/decisions/0036): one changed at a time.
+"""What the choices within distillation are worth (docs/decisions/0036, 0037): one changed at a time.
 
 ResNet-20, 256 training images, recipe ``distill``. Needs the data folder.
 """
@@ -25,6 +25,7 @@ CHOICES: tuple[tuple[str, ModuleType, str, Any, dict[str, str]], ...] = (
     ("populations weigh 4", descent, "POPULATIONS", 4, {}),
     ("populations weigh 100", descent, "POPULATIONS", 100, {}),
     ("all neurons rounded", distill, "UNROUNDED", 0, {}),
+    ("back through means", distill, "SHORT", 0, {}),
     ("images as they are", descent, "POPULATIONS", descent.POPULATIONS, {"augment": "none"}),
 )
 
@@ -45,7 +46,7 @@ def measured(neuron: str, timesteps: int, samples: int, options: dict[str, str])
 def main() -> None:
     """A table of all choices, or of those asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--neuron", default="asg", choices=("asg", "signed-if"))
+    parser.add_argument("--neuron", default="asg", choices=("asg", "signed-if", "if"))
     parser.add_argument("-T", "--timesteps", type=int, default=2)
     parser.add_argument("--samples", type=int, default=1915)
     parser.add_argument("--only", nargs="+", default=[""], help="rows that contain one of these")

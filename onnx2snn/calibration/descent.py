@@ -13,12 +13,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from onnx2snn.calibration.gradients.backward import Backward, NoGradientError
 from onnx2snn.calibration.runnable import Runnable
-from onnx2snn.calibration.tunable import DRIVE, WEIGHT, Array, TunableNetwork
+from onnx2snn.calibration.slopes import Slopes
+from onnx2snn.calibration.tunable import LEVERS, PASSES, WEIGHT, Array, TunableNetwork
 
 #: How much populations weigh against results. They say more about few samples than results do,
 #: which are soon learned by heart.
@@ -34,20 +37,26 @@ ERROR = "error/"
 
 @dataclass(frozen=True)
 class Observation:
-    """What a simulation of the network saw, means over the window.
+    """What a simulation of the network saw.
 
     Attributes:
-        values: [N, ...] answers of populations, results, and inputs as they enter time, by tensor.
-        drives: [N, ...] currents of populations, bias included, by site.
+        values: [R, N, ...] answers of populations, and inputs as they enter time, by tensor: R = T
+            rows of the window, or one with its means.
+        answers: [N, ...] means over the window of what is compared, by tensor.
+        slopes: of populations, by site.
     """
 
     values: Mapping[str, Array]
-    drives: Mapping[str, Array]
+    answers: Mapping[str, Array]
+    slopes: Mapping[str, Slopes]
 
     @property
-    def feeds(self) -> dict[str, Array]:
-        """Everything by the name it has in a tunable network's graph."""
-        return {**self.values, **{site + DRIVE: y for site, y in self.drives.items()}}
+    def feeds(self) -> dict[str, npt.NDArray[Any]]:
+        """Everything by the name it has in a tunable network's graph, [R·N, ...]."""
+        rows: dict[str, npt.NDArray[Any]] = dict(self.values)
+        for site, slopes in self.slopes.items():
+            rows[site + PASSES], rows[site + LEVERS] = slopes.passes, slopes.levers
+        return {name: v.reshape(-1, *v.shape[2:]) for name, v in rows.items()}
 
 
 class Descent:
@@ -75,10 +84,11 @@ class Descent:
         if not self._units:
             raise NoGradientError("the source is the same for all samples")
         every = [name for node in network.nodes for name in node.output if name not in seen.values]
+        feeds = seen.feeds
         shapes = {
             name: value.shape
-            for known in (network.session(every).run(seen.feeds, network.parameters),
-                          network.constants, network.parameters, seen.feeds)
+            for known in (network.session(every).run(feeds, network.parameters),
+                          network.constants, network.parameters, feeds)
             for name, value in known.items()
         }  # fmt: skip
         #: What one pass of one sample costs: multiply-accumulates of all layers, and neurons.
@@ -102,12 +112,13 @@ class Descent:
             seen: what a simulation of it with the network's parameters saw.
         """
         wanted = self._source.run(inputs)
-        loss, errors = 0.0, {}
+        loss, errors, rows = 0.0, {}, self._network.rows
         for name, unit in self._units.items():
-            missing = seen.values[name] - wanted[name]
+            missing = seen.answers[name] - wanted[name]
             share = 1 / (unit * missing.size)
             loss += share * float(np.vdot(missing, missing))
-            errors[ERROR + name] = missing * np.float32(2 * share)
+            error = missing * np.float32(2 * share / rows)
+            errors[ERROR + name] = np.tile(error, (rows, *(1 for _ in error.shape[1:])))
         values = self._session.run(seen.feeds, errors, self._network.parameters)
         return loss, {name: values[tensor] for name, tensor in self._gradients.items()}
 

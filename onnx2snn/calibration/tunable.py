@@ -1,12 +1,8 @@
 """A spiking network as a graph through which gradients can flow back, and its parameters.
 
-Everything between populations is affine in time, so the mean current of a population follows from
-the means of what its layers read. It answers the mean current z, bias included, with about::
-
-    n = clip(floor(T·z/θ + v_init/θ), 0, T)        a = θ·n/T + lower
-
-What it really answers comes from a simulation and is fed. The graph is for the way back, on which
-the floor counts as the identity (straight-through, Bengio 2013).
+Everything between populations is affine in time, so it runs on rows of any kind: one for each step
+of the window, or one with means over it. What populations answer comes from a simulation and is
+fed, and so is how that follows from their currents. The graph is for the way back.
 """
 
 from __future__ import annotations
@@ -17,9 +13,10 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from onnx2snn.calibration.gradients.backward import Constant
+from onnx2snn.calibration.pool_rows import max_pool_of_rows
 from onnx2snn.calibration.runnable import Runnable
 from onnx2snn.plan import LayerCorrection, NeuronPlan
 from onnx2snn.segment import Layer, Segment
@@ -27,8 +24,10 @@ from onnx2snn.segment import Layer, Segment
 Array = npt.NDArray[np.float32]
 #: Endings of parameters' names.
 WEIGHT, BIAS, THRESHOLD, SHIFT = "/weight", "/bias", "/threshold", "/shift"
-#: Ending of the mean current of a population, bias included, which is fed.
-DRIVE = "/drive"
+#: Of the initial potential as a share of the threshold; with means a bias does the same.
+POTENTIAL = "/potential"
+#: Endings of what is fed of a population beside its answer.
+PASSES, LEVERS = "/passes", "/levers"
 #: The operator that stands for a population; its rule is in ``gradients/rules/population.py``.
 POPULATION = "Population"
 
@@ -40,13 +39,13 @@ class TunableNetwork:
         segments: the network, cut at its populations.
         neurons: one for each site.
         corrections: of layers.
-        timesteps: T.
+        rows: of a window: T, or 1 with means over it.
 
     Attributes:
         nodes: of the graph, in topological order, with an operator for every population.
         constants: its constants by name.
-        parameters: weights of layers, biases of results, thresholds and biases of populations, by
-            name; what is put here is used by the next run.
+        parameters: weights of layers, biases of results, thresholds and biases of populations, in
+            time potentials too, by name; what is put here is used by the next run.
         populations: segments that end at neurons with thresholds of their own.
         results: tensors by which the network's outputs are judged.
     """
@@ -56,9 +55,9 @@ class TunableNetwork:
         segments: Sequence[Segment],
         neurons: Iterable[NeuronPlan],
         corrections: Iterable[LayerCorrection],
-        timesteps: int,
+        rows: int,
     ) -> None:
-        self.timesteps = timesteps
+        self.rows = rows
         self.results = tuple(s.error for s in segments if s.is_result and not s.site)
         self.populations = tuple(s for s in segments if s.site and not s.site.is_pool)
         self.constants: dict[str, Constant] = {}
@@ -87,7 +86,7 @@ class TunableNetwork:
         return Runnable(self._like, [*run, *nodes], [*own, *constants], outputs, self._inputs)
 
     def tuned_neurons(self) -> tuple[NeuronPlan, ...]:
-        """The populations with their parameters as they are now; potentials keep their shares."""
+        """The populations with their parameters as they are now."""
         sites = {s.site.name for s in self.populations if s.site}
         return tuple(self._tuned(n) if n.site in sites else n for n in self._neurons)
 
@@ -110,6 +109,11 @@ class TunableNetwork:
             if node.name in made:
                 continue
             made.add(node.name)
+            if node.op_type == "MaxPool" and self.rows > 1:
+                nodes, constants = max_pool_of_rows(node, self.rows)
+                self.nodes.extend(nodes)
+                self.constants.update(constants)
+                continue
             self.nodes.append(node)
             if node.name in layers:
                 self._add_layer(segment, layers[node.name], node, values)
@@ -142,17 +146,15 @@ class TunableNetwork:
         theta, shift = site.name + THRESHOLD, site.name + SHIFT
         self.parameters[theta] = neuron.threshold.astype(np.float32)
         self.parameters[shift] = np.zeros_like(neuron.threshold, np.float32)
-        assert neuron.amplitude is not None
-        known = {
-            "/share": neuron.v_init / neuron.threshold,
-            "/alive": np.asarray(neuron.amplitude != 0),
-        }
-        self.constants.update({site.name + k: v.astype(np.float32) for k, v in known.items()})
-        reads = [segment.output, theta, shift, *(site.name + k for k in known), site.name + DRIVE]
+        reads = [segment.output, theta, shift, site.name + PASSES, site.name + LEVERS]
+        self._inputs[site.name + PASSES] = helper.make_tensor_value_info(
+            site.name + PASSES, TensorProto.BOOL, None
+        )
+        if self.rows > 1:
+            reads.append(site.name + POTENTIAL)
+            self.parameters[site.name + POTENTIAL] = _share(neuron)
         self.nodes.append(
-            helper.make_node(
-                POPULATION, reads, [segment.target], site.name, timesteps=self.timesteps
-            )
+            helper.make_node(POPULATION, reads, [segment.target], site.name, rows=self.rows)
         )
 
     def _tuned(self, neuron: NeuronPlan) -> NeuronPlan:
@@ -160,10 +162,11 @@ class TunableNetwork:
         assert neuron.amplitude is not None
         theta, shift = (self.parameters[neuron.site + k] for k in (THRESHOLD, SHIFT))
         bias = shift if neuron.bias is None else shift + neuron.bias
+        share = self.parameters.get(neuron.site + POTENTIAL, _share(neuron))
         return replace(
             neuron,
             threshold=theta,
-            v_init=(neuron.v_init / neuron.threshold * theta).astype(np.float32),
+            v_init=share * theta,
             amplitude=np.where(neuron.amplitude == 0, np.float32(0), theta),
             bias=bias.astype(np.float32),
         )
@@ -173,3 +176,10 @@ class TunableNetwork:
             return self.parameters[layer + BIAS]
         corrected = self._corrections.get(layer)
         return None if corrected is None else corrected.bias
+
+
+def _share(neuron: NeuronPlan) -> Array:
+    """The initial potential as a share of the threshold."""
+    assert neuron.threshold is not None
+    share: Array = (neuron.v_init / neuron.threshold).astype(np.float32)
+    return share

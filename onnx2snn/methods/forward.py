@@ -59,6 +59,8 @@ def observe_plan(
     timesteps: int,
     encoders: Mapping[str, Encode] = MappingProxyType({}),
     choose: Choose | None = None,
+    *,
+    in_time: bool = False,
 ) -> Observation:
     """What every population of a planned network receives and answers.
 
@@ -70,20 +72,31 @@ def observe_plan(
         timesteps: T.
         encoders: of what enters time as spikes, by name.
         choose: neurons whose mean answer is not rounded to whole spikes.
+        in_time: tell of every step, not of means over the window.
     """
     by_site = {n.site: n for n in neurons}
     steps = _rows(by_site, timesteps)
     walk = Walk(segments, inputs, timesteps, steps, encoders, has_source=False, options=ONE_THREAD)
-    values = {name: signal.mean(slice(None)) for name, signal in walk.signals.items()}
-    drives = {}
-    for view, signal, outcome in _settled(walk, by_site, corrections, choose):
+    rows = _every_step if in_time else _only_means
+    values = {name: rows(signal) for name, signal in walk.signals.items()}
+    answers, slopes = {}, {}
+    for view, signal, work in _settled(walk, by_site, corrections, choose):
         segment = view.segment
-        if outcome is not None:
-            values[segment.target] = signal.mean(slice(None))
-            drives[segment.name] = outcome.drive
+        if work is not None:
+            values[segment.target] = rows(signal)
+            answers[segment.target] = signal.mean(slice(None))
+            slopes[segment.name] = work.slopes(in_time=in_time)
         elif segment.is_result:
-            values[segment.error] = view.means()[segment.error]
-    return Observation(values, drives)
+            answers[segment.error] = view.means()[segment.error]
+    return Observation(values, answers, slopes)
+
+
+def _every_step(signal: Signal) -> Array:
+    return signal.rows(slice(None))
+
+
+def _only_means(signal: Signal) -> Array:
+    return signal.mean(slice(None))[None]
 
 
 def _rows(neurons: Mapping[str, NeuronPlan], timesteps: int) -> int:
@@ -95,27 +108,26 @@ def _settled(
     neurons: Mapping[str, NeuronPlan],
     corrections: Iterable[LayerCorrection],
     choose: Choose | None = None,
-) -> Iterator[tuple[View, Signal, Outcome | None]]:
-    """Every segment, what it answers, and how, if it has neurons of its own."""
+) -> Iterator[tuple[View, Signal, Work | None]]:
+    """Every segment, what it answers, and the population, if it has neurons of its own."""
     walk.corrections.update(by_layer(corrections))
     # A pool that spikes cannot pass on anything else.
     pooled = {n for s in walk.segments if s.site and s.site.is_pool for n in s.inputs}
     for view in walk:
         signal: Signal
-        outcome = None
+        work = None
         if view.site is None:
             signal = Constant(view.means()[view.segment.output], walk.steps)
         elif view.site.is_pool:
             signal = pool_train(view, neurons[view.site.name], walk.steps)
         else:
             work = Work(view, view.site, neurons[view.site.name])
-            outcome = work.outcome
-            train = Train(outcome.spikes, work.amplitude, view.site.lower)
+            train = Train(work.outcome.spikes, work.amplitude, view.site.lower)
             signal = train
             if choose is not None and view.segment.target not in pooled:
-                signal = unrounded(train, outcome, choose)
+                signal = unrounded(train, work.outcome, choose)
         walk.settle(view, signal)
-        yield view, signal, outcome
+        yield view, signal, work
 
 
 def unrounded(train: Train, outcome: Outcome, choose: Choose) -> Graded:

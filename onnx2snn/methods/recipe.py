@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 from numbers import Integral
 from typing import Any
 
@@ -11,8 +12,12 @@ from onnx2snn_runtime.registry import Registry
 
 #: In longer windows layer-by-layer calibration gains little and takes long.
 LONGEST_CALIBRATED = 64
+#: Windows up to here are short: gradients through time are worth what they take.
+SHORT = 8
 #: Stages that calibration is about.
 CALIBRATED = frozenset({"threshold", "percentile", "v_init", "bias", "weights", "tuning", "reset"})
+#: The neuron model where none is named.
+PLAIN = "if"
 #: Neurons that calibration cannot simulate.
 UNSIMULATED = frozenset({"lif"})
 
@@ -34,6 +39,7 @@ class Recipe:
         stages_with_data: more of them where there are calibration data, the window is no longer
             than LONGEST_CALIBRATED, and the user chose no stage that calibration is about.
         stages_by_neuron: what a neuron model has in place of some of them.
+        stages_in_short_windows: the same for plain neurons up to SHORT steps.
         contest: recipes that are tried in place of ``stages_with_data``, where those apply, on a
             part of the data; the best one's stages are taken.
         emission: how neurons speak the integers of quantizers: exactly ("unary", "averaged",
@@ -49,6 +55,7 @@ class Recipe:
     stages: Mapping[str, Any] = field(default_factory=dict)
     stages_with_data: Mapping[str, Any] = field(default_factory=dict)
     stages_by_neuron: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    stages_in_short_windows: Mapping[str, Any] = field(default_factory=dict)
     contest: tuple[str, ...] = ()
     emission: str = ""
     neurons: tuple[str, ...] = ("if", "signed-if", "asg", "lif")
@@ -62,12 +69,17 @@ class Recipe:
         self, given: Mapping[str, Any], *, timesteps: object, has_data: bool
     ) -> dict[str, Any]:
         """All stages that are set: the recipe's, and in their place those given."""
-        short = isinstance(timesteps, Integral) and int(timesteps) <= LONGEST_CALIBRATED
+        steps = int(timesteps) if isinstance(timesteps, Integral) else inf
         simulated = given.get("neuron") not in UNSIMULATED
-        calibrates = has_data and short and simulated and not CALIBRATED & given.keys()
+        fits = steps <= LONGEST_CALIBRATED and not CALIBRATED & given.keys()
+        calibrates = has_data and simulated and fits
         stages = {**self.stages, **(self.stages_with_data if calibrates else {})}
-        neuron = {**stages, **given}.get("neuron", "")
-        own = self.stages_by_neuron.get(neuron, {}) if stages else {}
+        if not stages:
+            return dict(given)
+        neuron = {**stages, **given}.get("neuron", PLAIN)
+        own = self.stages_by_neuron.get(neuron, {})
+        if neuron == PLAIN and steps <= SHORT:
+            own = {**own, **self.stages_in_short_windows}
         return {**stages, **own, **given}
 
 

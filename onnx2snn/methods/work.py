@@ -13,6 +13,7 @@ import numpy.typing as npt
 from onnx2snn.calibration.corrected import Corrected
 from onnx2snn.calibration.populations import SIMULATIONS, Simulate
 from onnx2snn.calibration.signals import rates, time_mean
+from onnx2snn.calibration.slopes import Slopes, joined, slopes_in_time, slopes_of_means
 from onnx2snn.calibration.walker import View
 from onnx2snn.plan import ActivationSite, NeuronPlan
 
@@ -102,6 +103,18 @@ class Work:
         every = spikes[0] if len(spikes) == 1 else np.concatenate(spikes, axis=1)
         mean = drive[0] if len(drive) == 1 else np.concatenate(drive)
         return Outcome(every, rates(every), mean)
+
+    def slopes(self, *, in_time: bool) -> Slopes:
+        """How the answer follows its current, of every step or of means over the window."""
+        share, alive = self.neuron.v_init / self.threshold, self.amplitude != 0
+        if not in_time:
+            return slopes_of_means(self.outcome.drive, self.threshold, share, alive, self.timesteps)
+        spikes = self.outcome.spikes
+        parts = [
+            slopes_in_time(current, spikes[:, part], self.threshold, share, alive)
+            for part, current in self.currents()
+        ]
+        return parts[0] if len(parts) == 1 else joined(parts)
 
     @cached_property
     def missing(self) -> Array:

@@ -1,8 +1,9 @@
 """auto: what is best by measurement, given what there is.
 
-With calibration data ``distill`` for averaged and signed neurons; for plain ones the winner of a
-contest on a part of the data, most often ``regression``. Without data, thresholds from the model's
-quantizers, batch norm or bounds, or from synthetic inputs.
+With calibration data ``distill`` for averaged and signed neurons, and for plain ones in short
+windows; in longer ones the winner of a contest on a part of the data, most often ``regression``.
+Without data, thresholds from the model's quantizers, batch norm or bounds, or from synthetic
+inputs.
 """
 
 from onnx2snn.methods.recipe import RECIPES, Recipe
@@ -17,6 +18,7 @@ RECIPES.register("auto")(
         costs="seconds; with data one minute or two, and the file is for its T",
         stages_with_data=STAGES,
         stages_by_neuron={"asg": TUNED, "signed-if": TUNED},
+        stages_in_short_windows=TUNED,
         contest=("regression", "mmse"),
     )
 )

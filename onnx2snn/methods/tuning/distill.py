@@ -1,10 +1,14 @@
 """distill: all weights, thresholds and biases descend together towards the source's activations.
 
-Every step simulates a batch through time. Its backward pass is that of means over the window, the
-floor's derivative taken as one (straight-through, as Li 2021 does layer by layer): gradients of
-rates cost one pass, not T. The source is the teacher, so labels are not needed, and images may be
-mirrored and shifted (``augment``). In every step some neurons answer without spikes (QDrop, Wei et
-al. 2022): what is learned depends less on how single values were rounded.
+Every step simulates a batch through time. For averaged and signed neurons its backward pass is that
+of means over the window, the floor's derivative taken as one (straight-through, as Li 2021 does
+layer by layer): gradients of rates cost one pass, not T. Plain neurons cannot take back what they
+fired too early, which means do not see: in short windows theirs goes back through time, and tunes
+the initial potentials too (:mod:`onnx2snn.calibration.slopes`).
+
+The source is the teacher, so labels are not needed, and images may be mirrored and shifted
+(``augment``). In every step some neurons answer without spikes (QDrop, Wei et al. 2022): what is
+learned depends less on how single values were rounded.
 
 Steps are those of :mod:`onnx2snn.calibration.optimizer`; they rise and fall as a cosine.
 """
@@ -24,18 +28,19 @@ from onnx2snn.calibration.optimizer import Optimizer, State
 from onnx2snn.calibration.populations import rows_of_window
 from onnx2snn.calibration.runnable import source_network
 from onnx2snn.calibration.signals import Array, Encode
-from onnx2snn.calibration.tunable import THRESHOLD, WEIGHT, TunableNetwork
+from onnx2snn.calibration.tunable import POTENTIAL, THRESHOLD, WEIGHT, TunableNetwork
 from onnx2snn.checkpoint import NOWHERE, Place
 from onnx2snn.methods.base import TUNINGS, Calibrated, TuningMethod
 from onnx2snn.methods.forward import observe_plan
+from onnx2snn.methods.recipe import SHORT
 from onnx2snn.plan import ConversionConfig, Progress
 from onnx2snn.segment import Segment
 
 BATCH = 16
 #: What is spent on all steps, as :class:`Descent` counts it, and limits of their number.
 WORK, FEWEST, MOST = 3.9e12, 40, 600
-#: What teacher and backward pass cost, in passes of a step's simulation.
-PASSES = 4
+#: What the teacher and a row of the backward pass cost, in passes of a step's simulation.
+TEACHER, BACKWARD = 1, 3
 #: The largest step, as a share of a parameter's size.
 RATE = 0.022
 #: Share of all steps in which the rate rises.
@@ -44,6 +49,8 @@ WARM = 0.1
 UNROUNDED = 0.2
 #: Thresholds stay above this share of where they began.
 LEAST = 0.05
+#: Between what shares of the threshold potentials start.
+POTENTIALS = np.full(1, -1, np.float32), np.full(1, 1.5, np.float32)
 
 
 def tune(
@@ -56,7 +63,8 @@ def tune(
     place: Place = NOWHERE,
 ) -> Calibrated:
     """See :class:`onnx2snn.methods.base.Tune`."""
-    network = TunableNetwork(segments, start.neurons, start.corrections, config.timesteps)
+    rows = _rows(config)
+    network = TunableNetwork(segments, start.neurons, start.corrections, rows)
 
     def observe(batch: Mapping[str, Array], step: int) -> Observation:
         rng = np.random.default_rng((config.seed, step))
@@ -68,14 +76,15 @@ def tune(
             config.timesteps,
             encoders,
             lambda shape: rng.integers(256, size=shape, dtype=np.uint8) < round(256 * UNROUNDED),
+            in_time=rows > 1,
         )
 
     samples = len(next(iter(inputs.values())))
     size = min(BATCH, samples)
     first = {name: values[:size] for name, values in inputs.items()}
     descent = Descent(network, source_network(segments), inputs, observe(first, 0))
-    rows = rows_of_window(config.neuron, config.timesteps)
-    steps = round(min(MOST, max(FEWEST, WORK / (size * (rows + PASSES) * descent.work))))
+    passes = rows_of_window(config.neuron, config.timesteps) + TEACHER + BACKWARD * rows
+    steps = round(min(MOST, max(FEWEST, WORK / (size * passes * descent.work))))
     optimizer = _optimizer(network, place.recall(State))
     rng = np.random.default_rng(config.seed)
     for step, chosen in enumerate(_batches(samples, size, steps, config.seed)):
@@ -96,6 +105,12 @@ def tune(
     return Calibrated(network.tuned_neurons(), network.tuned_corrections())
 
 
+def _rows(config: ConversionConfig) -> int:
+    """Of the backward pass: T, or 1 with means."""
+    in_time = (config.neuron, config.reset) == ("if", "subtract")
+    return config.timesteps if in_time and config.timesteps <= SHORT else 1
+
+
 def _batches(samples: int, size: int, steps: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:
     """Rows of every batch: each epoch in an order of its own, what is left over dropped."""
     rng = np.random.default_rng(seed)
@@ -113,11 +128,16 @@ def _optimizer(network: TunableNetwork, state: State | None) -> Optimizer:
 
 
 def _scales(parameters: Mapping[str, Array]) -> dict[str, Array]:
-    """The size of a parameter: of weights their layer's, of populations' their threshold."""
+    """The size of a parameter: of weights their layer's, of populations' their threshold.
+
+    Potentials are shares of it.
+    """
     scales = {}
     for name in parameters:
         owner = name.rpartition("/")[0]
-        if owner + THRESHOLD in parameters:
+        if name.endswith(POTENTIAL):
+            scales[name] = np.ones(1, np.float32)
+        elif owner + THRESHOLD in parameters:
             scales[name] = parameters[owner + THRESHOLD].copy()
         else:
             mean = np.mean(np.square(parameters[owner + WEIGHT]), dtype=np.float64)
@@ -126,8 +146,8 @@ def _scales(parameters: Mapping[str, Array]) -> dict[str, Array]:
 
 
 def _limits(network: TunableNetwork) -> dict[str, tuple[Array, Array]]:
-    """Between what thresholds must stay."""
-    limits = {}
+    """Between what thresholds and potentials must stay."""
+    limits = {n: POTENTIALS for n in network.parameters if n.endswith(POTENTIAL)}
     for segment in network.populations:
         site = segment.site
         assert site is not None

@@ -19,13 +19,17 @@ def net(jointed, cut):
     return cut(jointed("MaxPool"), samples=16)
 
 
-def descent(net, timesteps):
-    config = ConversionConfig(timesteps=timesteps, neuron="asg", threshold="mmse", avgpool="linear")
-    network = TunableNetwork(net.segments, net.plan(config), (), timesteps)
+def descent(net, timesteps, neuron="asg"):
+    """Averaged neurons go back through means, others through time."""
+    config = ConversionConfig(
+        timesteps=timesteps, neuron=neuron, threshold="mmse", avgpool="linear"
+    )
+    rows = 1 if neuron == "asg" else timesteps
+    network = TunableNetwork(net.segments, net.plan(config), (), rows)
 
     def observe(inputs):
         neurons, corrections = network.tuned_neurons(), network.tuned_corrections()
-        return observe_plan(net.segments, neurons, corrections, inputs, timesteps)
+        return observe_plan(net.segments, neurons, corrections, inputs, timesteps, in_time=rows > 1)
 
     found = Descent(network, source_network(net.segments), net.inputs, observe(net.inputs))
     return network, lambda inputs: found(inputs, observe(inputs))
@@ -40,6 +44,22 @@ def test_gradients_against_differences(net):
         network.parameters[name] = values + noise * np.abs(values).mean()
     _, gradients = loss(net.inputs)
     assert set(gradients) == set(network.parameters)
+    agree(network, loss, net.inputs, gradients)
+
+
+def test_gradients_behind_the_last_spikes(net):
+    """Nothing is rounded there: gradients through time are derivatives."""
+    network, loss = descent(net, 4, "if")
+    _, gradients = loss(net.inputs)
+    assert set(gradients) == set(network.parameters)
+    last = [n.name for n in network.nodes if network.results[0] in n.output]
+    behind = {n: g for n, g in gradients.items() if n.rpartition("/")[0] in last}
+    assert behind
+    agree(network, loss, net.inputs, behind)
+
+
+def agree(network, loss, inputs, gradients):
+    """Gradients with differences of the loss, along their signs."""
     largest = max(float(np.abs(g).sum()) for g in gradients.values())
     for name, gradient in gradients.items():
         values = network.parameters[name]
@@ -47,7 +67,7 @@ def test_gradients_against_differences(net):
         way = np.sign(gradient)
         step = np.float32(0.002) * max(np.abs(values).mean(), np.float32(0.1))
         ahead, behind = (
-            loss(net.inputs)[0]
+            loss(inputs)[0]
             for network.parameters[name] in (values + step * way, values - step * way)
         )
         network.parameters[name] = values
@@ -81,7 +101,7 @@ def test_work_counts_layers_and_neurons(new_net, cut):
     x = made.node("MatMul", x, made.const(np.random.default_rng(0).normal(size=(192, 5))))
     net = cut(made.model(x))
     config = ConversionConfig(timesteps=4, neuron="asg", threshold="mmse")
-    network = TunableNetwork(net.segments, net.plan(config), (), 4)
+    network = TunableNetwork(net.segments, net.plan(config), (), 1)
     seen = observe_plan(net.segments, net.plan(config), (), net.inputs, 4)
     found = Descent(network, source_network(net.segments), net.inputs, seen)
     assert found.work == 6 * 64 + 960 + NEURON * 192

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from onnx2snn.calibration.signals import Train
+from onnx2snn.calibration.tunable import TunableNetwork
 from onnx2snn.methods.forward import observe_plan, simulate_plan, unrounded
 from onnx2snn.methods.work import Outcome
 from onnx2snn.plan import ConversionConfig
@@ -32,8 +33,8 @@ def test_results_are_those_of_a_simulation(neuron, net):
     [(_, simulated)] = results.values()
     seen = observed(net, neuron)
     [judged] = [s.error for s in net.segments if s.is_result]
-    np.testing.assert_allclose(seen.values[judged], simulated, rtol=1e-4, atol=1e-5)
-    assert set(seen.drives) == {s.name for s in net.segments if s.site and not s.site.is_pool}
+    np.testing.assert_allclose(seen.answers[judged], simulated, rtol=1e-4, atol=1e-5)
+    assert set(seen.slopes) == {s.name for s in net.segments if s.site and not s.site.is_pool}
 
 
 @every_neuron
@@ -50,17 +51,36 @@ def test_all_chosen_answer_their_current(neuron, net):
     seen = observed(net, neuron, lambda shape: np.ones(shape, bool))
     pooled = {n for s in net.segments if s.site and s.site.is_pool for n in s.inputs}
     neurons = {n.site: n for n in plan(net, neuron)}
-    for segment in net.segments:
-        if segment.name not in seen.drives:
-            continue
-        found = seen.values[segment.target] - np.float32(segment.site.lower)
+    network = TunableNetwork(net.segments, plan(net, neuron), (), 1)
+    outputs = [s.output for s in network.populations]
+    currents = network.session(outputs).run(seen.feeds, network.parameters)
+    for segment in network.populations:
+        lower = np.float32(segment.site.lower)
+        found = seen.answers[segment.target] - lower
         largest = neurons[segment.name].amplitude
         if segment.target in pooled:
             levels = 4 * found / np.where(largest == 0, 1, largest)
             np.testing.assert_allclose(levels, np.rint(levels), atol=1e-4)
         else:
-            wanted = np.clip(seen.drives[segment.name], 0, largest)
+            wanted = np.clip(currents[segment.output] - lower, 0, largest)
             np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_every_step_and_their_means(net):
+    """Rows of the window have the means that are told without them."""
+    means, steps = (
+        observe_plan(net.segments, plan(net, "if"), (), net.inputs, 4, in_time=in_time)
+        for in_time in (False, True)
+    )
+    assert set(means.values) == set(steps.values)
+    for name, rows in steps.values.items():
+        assert rows.shape == (4, *means.values[name].shape[1:])
+        np.testing.assert_allclose(rows.mean(0), means.values[name][0], rtol=1e-5, atol=1e-6)
+    for name, answer in means.answers.items():
+        np.testing.assert_array_equal(steps.answers[name], answer)
+    for slopes in steps.slopes.values():
+        assert slopes.passes.shape == slopes.levers.shape
+        assert len(slopes.passes) == 4
 
 
 @pytest.mark.parametrize("steps", [5, 1])

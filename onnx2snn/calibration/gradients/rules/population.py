@@ -1,12 +1,7 @@
-"""Populations of spiking neurons, straight through.
+"""Populations of spiking neurons, back through the rows of their window.
 
-With the mean current y (bias included), u = T·y/θ + v_init/θ, n = clip(floor(u), 0, T), a = θ·n/T
-and the floor as the identity::
-
-    ∂a/∂y = 1 where n is not clipped          ∂a/∂θ = n/T − (y/θ where n is not clipped)
-
-n is what the neuron would answer to an even current. What it does answer differs by the unevenness
-of its inputs, which no threshold mends: with the answers in place of n, thresholds go astray.
+What they pass on and how thresholds count is fed: :mod:`onnx2snn.calibration.slopes` has the
+formulas.
 """
 
 from __future__ import annotations
@@ -18,21 +13,35 @@ from onnx2snn.calibration.gradients.backward import GRADIENTS, Backward, attribu
 
 @GRADIENTS.register("Population")
 def population(backward: Backward, node: onnx.NodeProto, gradient: str) -> None:
-    """To the current, the bias and the threshold; nothing where a channel is dead."""
-    current, theta, shift, share, alive, drive = node.input
-    shape = backward.shapes[current]
-    if not backward.constants[alive].all():
-        gradient = backward.emit("Mul", [gradient, alive])
-    steps = backward.constant(attributes(node)["timesteps"])
-    scaled = backward.emit("Mul", [drive, backward.emit("Div", [steps, theta])])
-    levels = backward.emit("Floor", [backward.emit("Add", [scaled, share])])
-    count = backward.emit("Clip", [levels, backward.constant(0.0), steps])
-    inside = backward.emit("Equal", [levels, count])
-    passed = backward.emit("Where", [inside, gradient, backward.constant(0.0)])
-    backward.add(current, passed)
-    backward.add(shift, backward.summed_to(passed, shape, backward.shapes[shift]))
-    wanted = backward.shapes[theta]
-    more = backward.summed_to(backward.emit("Mul", [gradient, count]), shape, wanted)
-    less = backward.summed_to(backward.emit("Mul", [passed, drive]), shape, wanted)
-    shares = backward.emit("Div", [more, steps]), backward.emit("Div", [less, theta])
-    backward.add(theta, backward.emit("Sub", shares))
+    """To the currents, the bias, the threshold, and the potential if that is a parameter."""
+    current, theta, shift, passes, levers, *potential = node.input
+    shape, rows = backward.shapes[current], attributes(node)["rows"]
+    one = (shape[0] // rows, *shape[1:])
+    passed, left = [], []
+    later = backward.constant(0.0)
+    for row in reversed(range(rows)):
+        part = (row * one[0], (row + 1) * one[0]) if rows > 1 else None
+        error = _part(backward, gradient, part)
+        left.append(backward.emit("Sub", [error, later]))
+        later = backward.emit("Where", [_part(backward, passes, part), error, later])
+        passed.append(later)
+    first = later
+    every = _joined(backward, passed[::-1])
+    turned = backward.emit("Mul", [_joined(backward, left[::-1]), levers])
+    backward.add(current, every)
+    backward.add(shift, backward.summed_to(every, shape, backward.shapes[shift]))
+    backward.add(theta, backward.summed_to(turned, shape, backward.shapes[theta]))
+    for name in potential:
+        charge = backward.summed_to(first, one, backward.shapes[name])
+        backward.add(name, backward.emit("Mul", [charge, theta]))
+
+
+def _part(backward: Backward, tensor: str, part: tuple[int, int] | None) -> str:
+    if part is None:
+        return tensor
+    begin, end = part
+    return backward.emit("Slice", [tensor, *(backward.whole([n]) for n in (begin, end, 0))])
+
+
+def _joined(backward: Backward, parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else backward.emit("Concat", parts, axis=0)

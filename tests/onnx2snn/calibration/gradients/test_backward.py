@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 
 from onnx2snn.calibration.gradients.backward import GRADIENTS, Backward, NoGradientError
 
@@ -78,8 +78,9 @@ def computed(nodes, constants, values, outputs):
     model.graph.name = "node"
     model.graph.node.extend(nodes)
     model.graph.initializer.extend(constants)
-    for name in values:
-        model.graph.input.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
+    for name, value in values.items():
+        kind = helper.np_dtype_to_tensor_dtype(np.asarray(value).dtype)
+        model.graph.input.append(helper.make_tensor_value_info(name, kind, None))
     model.graph.output.extend(onnx.ValueInfoProto(name=n) for n in outputs)
     session = onnxruntime.InferenceSession(model.SerializeToString())
     return session.run(outputs, values)
@@ -146,31 +147,36 @@ def test_every_rule_is_tried():
     assert {op for op, *_ in CASES.values()} == set(GRADIENTS.names()) - ROUNDING
 
 
-@pytest.mark.parametrize("share", [0.0, 0.5])
-def test_populations_as_if_nothing_were_rounded(share):
-    """Between its ends a population is the identity of its current; thresholds move its steps."""
-    steps, shape = 4, (3, 2, 5)
+@pytest.mark.parametrize("rows", [1, 3])
+def test_populations_pass_on_what_their_slopes_say(rows):
+    """Step by step: what a step does not pass is left to the one before."""
+    rng = np.random.default_rng(rows)
+    shape = (rows, 4, 2, 5)
+    passes, levers, errors = rng.random(shape) < 0.5, random(*shape), random(*shape)
     theta = np.array([[1.0], [2.0]], np.float32)
-    alive = np.array([[1.0], [0.0]], np.float32)
-    values = {
-        "theta": theta, "shift": 0 * theta, "share": np.asarray(share, np.float32), "alive": alive,
-        "y": 1.5 * random(*shape), "g": random(*shape),
-    }  # fmt: skip
-    reads = ["z", "theta", "shift", "share", "alive", "y"]
-    node = helper.make_node("Population", reads, ["a"], "one", timesteps=steps)
-    shapes = {name: np.shape(v) for name, v in values.items()} | {"z": shape, "a": shape}
-    backward = Backward([node], shapes, {"alive": alive}, ["z", "theta", "shift"])
+    flat = (rows * 4, 2, 5)
+    values = {"theta": theta, "passes": passes.reshape(flat), "levers": levers.reshape(flat),
+              "g": errors.reshape(flat)}  # fmt: skip
+    reads = ["z", "theta", "shift", "passes", "levers", "potential"]
+    node = helper.make_node("Population", reads, ["a"], "one", rows=rows)
+    shapes = {name: np.shape(v) for name, v in values.items()}
+    shapes |= {"z": flat, "a": flat, "shift": (2, 1), "potential": (2, 5)}
+    wanted = ["z", "theta", "shift", "potential"]
+    backward = Backward([node], shapes, {}, wanted)
     backward.run([("a", "g")])
-    asked = [backward.gradient(name) for name in ("z", "theta", "shift")]
-    of_z, of_theta, of_shift = computed(backward.added, backward.initializers, values, asked)
-    levels = np.floor(steps * values["y"] / theta + np.float32(share))
-    inside = (levels >= 0) & (levels <= steps)
-    passed = np.where(inside, values["g"], 0) * alive
-    np.testing.assert_allclose(of_z, passed, rtol=1e-5)
-    np.testing.assert_allclose(of_shift, passed.sum((0, 2))[:, None], rtol=1e-4, atol=1e-5)
-    rounded = np.clip(levels, 0, steps) / steps - inside * values["y"] / theta
-    wanted = (values["g"] * alive * rounded).sum((0, 2))[:, None]
-    np.testing.assert_allclose(of_theta, wanted, rtol=1e-4, atol=1e-5)
+    asked = [backward.gradient(name) for name in wanted]
+    of_z, of_theta, of_shift, of_potential = computed(
+        backward.added, backward.initializers, values, asked
+    )
+    later, turned, passed = np.zeros(shape[1:]), 0, []
+    for t in reversed(range(rows)):
+        turned = turned + (errors[t] - later) * levers[t]
+        later = np.where(passes[t], errors[t], later)
+        passed.insert(0, later)
+    np.testing.assert_array_equal(of_z, np.concatenate(passed).astype(np.float32))
+    np.testing.assert_allclose(of_shift, np.sum(passed, (0, 1, 3))[:, None], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(of_theta, turned.sum((0, 2))[:, None], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(of_potential, theta * passed[0].sum(0), rtol=1e-4, atol=1e-5)
 
 
 def test_a_pair_of_quantizers_passes_gradients_on():

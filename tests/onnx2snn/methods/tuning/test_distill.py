@@ -30,11 +30,27 @@ def error(net, found, timesteps=4):
     return float(np.square(plan - source).sum() / np.square(source).sum())
 
 
-@pytest.mark.parametrize("timesteps", [1, 4])
-def test_comes_closer(timesteps, net, monkeypatch):
+@pytest.mark.parametrize(
+    ("neuron", "timesteps"), [("asg", 1), ("asg", 4), ("if", 4), ("signed-if", 4), ("if", 12)]
+)
+def test_comes_closer(neuron, timesteps, net, monkeypatch):
     monkeypatch.setattr(distill, "MOST", 200)
-    start, found = tuned(net, replace(CONFIG, timesteps=timesteps))
+    start, found = tuned(net, replace(CONFIG, timesteps=timesteps, neuron=neuron))
     assert error(net, found, timesteps) < 0.97 * error(net, start, timesteps)
+
+
+@pytest.mark.parametrize(("neuron", "timesteps"), [("if", 4), ("if", 12), ("asg", 4)])
+def test_potentials_are_tuned_in_time(neuron, timesteps, net):
+    """With means a bias says the same, and they keep their shares."""
+    config = replace(CONFIG, timesteps=timesteps, neuron=neuron)
+    _, found = tuned(net, config)
+    shares = [
+        n.v_init / n.threshold
+        for n in found.neurons
+        if n.threshold is not None and n.amplitude is not None
+    ]
+    moved = any((np.abs(s - 0.5) > 0.01).any() for s in shares)
+    assert moved == (neuron == "if" and timesteps == 4)
 
 
 def test_bounds_of_thresholds(net):
