@@ -1,4 +1,4 @@
-"""What the choices within distillation are worth (docs/decisions/0036, 0037): one changed at a time.
+"""What choices within distillation are worth (docs/decisions/0036, 0037): one changed at a time.
 
 ResNet-20, 256 training images, recipe ``distill``. Needs the data folder.
 """
