@@ -25,7 +25,7 @@ CHOICES: tuple[tuple[str, ModuleType, str, Any, dict[str, str]], ...] = (
     ("populations weigh 4", descent, "POPULATIONS", 4, {}),
     ("populations weigh 100", descent, "POPULATIONS", 100, {}),
     ("all neurons rounded", distill, "UNROUNDED", 0, {}),
-    ("back through means", distill, "SHORT", 0, {}),
+    ("back through means", distill, "LONGEST", 0, {}),
     ("images as they are", descent, "POPULATIONS", descent.POPULATIONS, {"augment": "none"}),
 )
 

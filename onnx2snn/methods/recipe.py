@@ -13,7 +13,7 @@ from onnx2snn_runtime.registry import Registry
 #: In longer windows layer-by-layer calibration gains little and takes long.
 LONGEST_CALIBRATED = 64
 #: Windows up to here are short: gradients through time are worth what they take.
-SHORT = 8
+SHORT = 6
 #: Stages that calibration is about.
 CALIBRATED = frozenset({"threshold", "percentile", "v_init", "bias", "weights", "tuning", "reset"})
 #: The neuron model where none is named.

@@ -1,8 +1,8 @@
 """distill: all layers together, on what the network answers in time.
 
 Our own; the most accurate one for averaged and signed neurons, and for plain ones in windows up to
-eight steps. In longer ones gradients through time would take too long, and those of means do not
-see what plain neurons fired too early: there, ``regression``.
+six steps. In longer ones gradients through time take too long, and those of means do not see what
+plain neurons fired too early: there, ``regression``.
 """
 
 from onnx2snn.methods.recipe import RECIPES, Recipe

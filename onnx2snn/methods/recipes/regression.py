@@ -1,7 +1,7 @@
 """regression: every layer fitted to the spikes that really arrive.
 
 Our own combination; of all recipes the most accurate one for plain neurons in windows of more than
-eight steps, and in shorter ones the best that takes seconds.
+six steps, and in shorter ones the best that takes seconds.
 """
 
 from onnx2snn.methods.recipe import RECIPES, Recipe

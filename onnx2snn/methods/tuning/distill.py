@@ -32,7 +32,6 @@ from onnx2snn.calibration.tunable import POTENTIAL, THRESHOLD, WEIGHT, TunableNe
 from onnx2snn.checkpoint import NOWHERE, Place
 from onnx2snn.methods.base import TUNINGS, Calibrated, TuningMethod
 from onnx2snn.methods.forward import observe_plan
-from onnx2snn.methods.recipe import SHORT
 from onnx2snn.plan import ConversionConfig, Progress
 from onnx2snn.segment import Segment
 
@@ -41,6 +40,8 @@ BATCH = 16
 WORK, FEWEST, MOST = 3.9e12, 40, 600
 #: What the teacher and a row of the backward pass cost, in passes of a step's simulation.
 TEACHER, BACKWARD = 1, 3
+#: In longer windows plain neurons go back through means too.
+LONGEST = 8
 #: The largest step, as a share of a parameter's size.
 RATE = 0.022
 #: Share of all steps in which the rate rises.
@@ -108,7 +109,7 @@ def tune(
 def _rows(config: ConversionConfig) -> int:
     """Of the backward pass: T, or 1 with means."""
     in_time = (config.neuron, config.reset) == ("if", "subtract")
-    return config.timesteps if in_time and config.timesteps <= SHORT else 1
+    return config.timesteps if in_time and config.timesteps <= LONGEST else 1
 
 
 def _batches(samples: int, size: int, steps: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:

@@ -129,14 +129,14 @@ def test_too_few_samples_are_not_divided(model, images):
 
 
 def test_conversion_tells_who_won(model, images):
-    result = convert(model, 4, calibration_data=images)
+    result = convert(model, 8, calibration_data=images)
     (said,) = [d for d in result.diagnostics if d.code == "RECIPE_CHOSEN"]
     assert said.severity == "info"
     assert "regression" in said.why
     assert "mmse" in said.why
     assert "64 calibration samples" in said.why
     (winner,) = [name for name in ("regression", "mmse") if f"recipe {name} " in said.what]
-    named = convert(model, 4, calibration_data=images, recipe=winner)
+    named = convert(model, 8, calibration_data=images, recipe=winner)
     assert "RECIPE_CHOSEN" not in {d.code for d in named.diagnostics}
     assert result.plan.config.weights == named.plan.config.weights
     for one, other in zip(result.plan.neurons, named.plan.neurons, strict=True):
@@ -145,7 +145,7 @@ def test_conversion_tells_who_won(model, images):
 
 def test_the_winner_is_what_is_converted(model, images, monkeypatch):
     monkeypatch.setattr(contest, "contenders", lambda config: {"mmse": MMSE, "same": MMSE})
-    result = convert(model, 4, calibration_data=images)
+    result = convert(model, 8, calibration_data=images)
     assert result.plan.config.threshold == "mmse"
     assert result.plan.corrections == ()
 

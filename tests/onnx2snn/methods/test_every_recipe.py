@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 import pytest
 
 from onnx2snn.methods import BIASES, POTENTIALS, RECIPES, THRESHOLDS, TUNINGS, WEIGHTS, Recipe
+from onnx2snn.methods.recipe import SHORT
 from onnx2snn.plan import ConversionConfig
 
 every_recipe = pytest.mark.parametrize("recipe", list(RECIPES), ids=RECIPES.names())
@@ -84,10 +85,21 @@ class TestStages:
         assert recipe.chosen(given, **options) == {**asg, "v": "mine"}
         assert recipe.chosen({"neuron": "asg"}, timesteps=8, has_data=False) == {"neuron": "asg"}
 
-    def test_auto_is_the_best_with_data(self):
-        auto, best = RECIPES.get("auto"), RECIPES.get("regression")
-        assert auto.chosen({}, timesteps=8, has_data=True) == dict(best.stages)
-        assert auto.chosen({}, timesteps=8, has_data=False) == {}
+    def test_short_windows_of_plain_neurons(self):
+        recipe = replace(self.recipe, stages={}, stages_in_short_windows={"bias": "y"})
+        options = {"timesteps": SHORT, "has_data": True}
+        assert recipe.chosen({}, **options) == {"bias": "y"}
+        assert recipe.chosen({"neuron": "if"}, **options) == {"bias": "y", "neuron": "if"}
+        assert recipe.chosen({"neuron": "asg"}, **options) == {"bias": "x", "neuron": "asg"}
+        assert recipe.chosen({"bias": "mine"}, **options) == {"bias": "mine"}
+        assert recipe.chosen({}, timesteps=SHORT, has_data=False) == {}
+        assert recipe.chosen({}, timesteps=SHORT + 1, has_data=True) == {"bias": "x"}
+
+    @pytest.mark.parametrize(("timesteps", "best"), [(8, "regression"), (4, "distill")])
+    def test_auto_is_the_best_with_data(self, timesteps, best):
+        auto, stages = RECIPES.get("auto"), dict(RECIPES.get(best).stages)
+        assert auto.chosen({}, timesteps=timesteps, has_data=True) == stages
+        assert auto.chosen({}, timesteps=timesteps, has_data=False) == {}
 
 
 def test_papers_are_there():
