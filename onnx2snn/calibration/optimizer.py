@@ -27,6 +27,8 @@ KEPT = 0.97
 TURN = 0.3
 #: Larger matrices than this, both ways, take longer to orthogonalize than to differentiate.
 LARGEST = 1024
+#: What the eigenvalues of an n×n matrix cost, in n³ multiply-accumulates: measured.
+EIGENVALUES = 30
 #: Singular values below this share of the largest are noise of float32.
 LEAST = 1e-3
 
@@ -75,6 +77,16 @@ class Optimizer:
         start = dict(parameters)
         self.state = State(0, start, zeros, squares, start) if state is None else state
         parameters.update(self.state.parameters)
+
+    @property
+    def work(self) -> int:
+        """What a step costs, in multiply-accumulates: all matrices that are orthogonalized."""
+        total = 0
+        for name, value in self.state.parameters.items():
+            if name not in self.state.second:
+                short, long = sorted((len(value), value.size // len(value)))
+                total += 2 * short**2 * long + EIGENVALUES * short**3
+        return total
 
     def step(self, gradients: Mapping[str, Array], rate: float) -> None:
         """One step of all parameters; a new state, so that the last one can be kept."""

@@ -36,7 +36,7 @@ from onnx2snn.plan import ConversionConfig, Progress
 from onnx2snn.segment import Segment
 
 BATCH = 16
-#: What is spent on all steps, as :class:`Descent` counts it, and limits of their number.
+#: What is spent on all steps, in multiply-accumulates, and limits of their number.
 WORK, FEWEST, MOST = 3.9e12, 40, 600
 #: What the teacher and a row of the backward pass cost, in passes of a step's simulation.
 TEACHER, BACKWARD = 1, 3
@@ -84,9 +84,10 @@ def tune(
     size = min(BATCH, samples)
     first = {name: values[:size] for name, values in inputs.items()}
     descent = Descent(network, source_network(segments), inputs, observe(first, 0))
-    passes = rows_of_window(config.neuron, config.timesteps) + TEACHER + BACKWARD * rows
-    steps = round(min(MOST, max(FEWEST, WORK / (size * passes * descent.work))))
     optimizer = _optimizer(network, place.recall(State))
+    passes = rows_of_window(config.neuron, config.timesteps) + TEACHER + BACKWARD * rows
+    work = size * passes * descent.work + optimizer.work
+    steps = round(min(MOST, max(FEWEST, WORK / work)))
     rng = np.random.default_rng(config.seed)
     for step, chosen in enumerate(_batches(samples, size, steps, config.seed)):
         batch = {name: values[chosen] for name, values in inputs.items()}

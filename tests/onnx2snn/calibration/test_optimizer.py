@@ -87,6 +87,15 @@ def test_a_matrix_too_large_steps_by_adam(monkeypatch):
     np.testing.assert_allclose(np.abs(known["weight"] - before["weight"]), 0.02, rtol=1e-4)
 
 
+def test_work_is_that_of_matrices(monkeypatch):
+    """One of 4×18, seen from its shorter side; large ones and thresholds hardly cost anything."""
+    monkeypatch.setattr(optimizer, "LARGEST", 5)
+    known = {"a": np.ones((4, 2, 3, 3)), "large": np.ones((6, 7)), "threshold": np.ones((4, 1))}
+    values = {name: value.astype(np.float32) for name, value in known.items()}
+    found = Optimizer(values, {"a", "large"}, dict.fromkeys(values, np.ones(1)), {}, None)
+    assert found.work == 2 * 4 * 4 * 18 + optimizer.EIGENVALUES * 4**3
+
+
 def test_limits():
     known, steps = made(bias=(np.float32(-0.1), np.float32(0.1)))
     steps.step(gradients(known), 0.01)

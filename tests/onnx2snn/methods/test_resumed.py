@@ -48,7 +48,7 @@ def island(net):
 
 NETWORKS = {"residual": residual, "branches": branches, "island": island}
 CALIBRATIONS = {
-    "contest": {"recipe": "auto"},
+    "contest": {"recipe": "auto", "timesteps": 8},
     "regression": {"recipe": "regression"},
     "rounded": {"recipe": "regression", "neuron": "signed-if", "weight_bits": 4},
     "tuned": {
@@ -59,6 +59,7 @@ CALIBRATIONS = {
         "augment": "flip-crop",
     },
     "distilled": {"recipe": "distill", "neuron": "signed-if"},
+    "distilled in time": {"recipe": "distill"},
     "twins": {"recipe": "yan2022-ctt"},
     "encoded": {"recipe": "regression", "encoding": "rate"},
     "counted": {"recipe": "regression", "readout": "count"},
@@ -86,8 +87,9 @@ class Watch:
 
     def convert(self, model, options, checkpoint=None, stop=None):
         self.events, self.stop = [], stop
+        given = {"timesteps": 4, **options}
         return convert(
-            model, 4, calibration_data=IMAGES, checkpoint=checkpoint, progress=self, **options
+            model, calibration_data=IMAGES, checkpoint=checkpoint, progress=self, **given
         )
 
 
