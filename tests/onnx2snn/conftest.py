@@ -210,10 +210,10 @@ def ops_of():
 class Cut:
     """A network cut into segments, with samples and plans for its populations."""
 
-    def __init__(self, model, samples=32, avgpool="linear"):
+    def __init__(self, model, samples=32, avgpool="linear", keep_analog=()):
         self.canonical = canonicalise(model)
         self.sites = find_sites(
-            self.canonical, avgpool=avgpool, keep_analog=frozenset(), diagnostics=[]
+            self.canonical, avgpool=avgpool, keep_analog=frozenset(keep_analog), diagnostics=[]
         )
         self.segments = find_segments(self.canonical, self.sites, ())
         self.model = self.canonical.to_model()

@@ -26,16 +26,20 @@ from onnx2snn.calibration.descent import Descent, Observation
 from onnx2snn.calibration.gradients.backward import NoGradientError
 from onnx2snn.calibration.optimizer import Optimizer, State
 from onnx2snn.calibration.populations import rows_of_window
-from onnx2snn.calibration.runnable import source_network
+from onnx2snn.calibration.runnable import Runnable, source_network
 from onnx2snn.calibration.signals import Array, Encode
 from onnx2snn.calibration.tunable import POTENTIAL, THRESHOLD, WEIGHT, TunableNetwork
 from onnx2snn.checkpoint import NOWHERE, Place
 from onnx2snn.methods.base import TUNINGS, Calibrated, TuningMethod
 from onnx2snn.methods.forward import observe_plan
+from onnx2snn.methods.layerwise import BUDGET
 from onnx2snn.plan import ConversionConfig, Progress
 from onnx2snn.segment import Segment
 
 BATCH = 16
+#: What a step holds of every neuron for each row of the backward pass: its answer, its slopes, and
+#: gradients.
+BYTES = 32
 #: What is spent on all steps, in multiply-accumulates, and limits of their number.
 WORK, FEWEST, MOST = 3.9e12, 40, 600
 #: What the teacher and a row of the backward pass cost, in passes of a step's simulation.
@@ -64,7 +68,7 @@ def tune(
     place: Place = NOWHERE,
 ) -> Calibrated:
     """See :class:`onnx2snn.methods.base.Tune`."""
-    rows = _rows(config)
+    rows = _rows(segments, config)
     network = TunableNetwork(segments, start.neurons, start.corrections, rows)
 
     def observe(batch: Mapping[str, Array], step: int) -> Observation:
@@ -81,11 +85,13 @@ def tune(
         )
 
     samples = len(next(iter(inputs.values())))
-    size = min(BATCH, samples)
+    simulated = rows_of_window(config.neuron, config.timesteps)
+    source = source_network(segments)
+    size = min(BATCH, samples, _most(source, inputs, simulated + BYTES * rows))
     first = {name: values[:size] for name, values in inputs.items()}
-    descent = Descent(network, source_network(segments), inputs, observe(first, 0))
+    descent = Descent(network, source, inputs, observe(first, 0))
     optimizer = _optimizer(network, place.recall(State))
-    passes = rows_of_window(config.neuron, config.timesteps) + TEACHER + BACKWARD * rows
+    passes = simulated + TEACHER + BACKWARD * rows
     work = size * passes * descent.work + optimizer.work
     steps = round(min(MOST, max(FEWEST, WORK / work)))
     rng = np.random.default_rng(config.seed)
@@ -107,10 +113,21 @@ def tune(
     return Calibrated(network.tuned_neurons(), network.tuned_corrections())
 
 
-def _rows(config: ConversionConfig) -> int:
-    """Of the backward pass: T, or 1 with means."""
-    in_time = (config.neuron, config.reset) == ("if", "subtract")
+def _rows(segments: Sequence[Segment], config: ConversionConfig) -> int:
+    """Of the backward pass: T, or 1 with means.
+
+    Analog parts between populations hear means, so a graph of single steps is not theirs.
+    """
+    made = {s.target for s in segments if s.site is not None}
+    hear = any(made.intersection(s.inputs) for s in segments if s.site is None and not s.is_result)
+    in_time = not hear and (config.neuron, config.reset) == ("if", "subtract")
     return config.timesteps if in_time and config.timesteps <= LONGEST else 1
+
+
+def _most(source: Runnable, inputs: Mapping[str, Array], held: int) -> int:
+    """Samples at once, for so many bytes held of every neuron."""
+    one = source.run({name: values[:1] for name, values in inputs.items()})
+    return max(1, BUDGET // (held * sum(value.size for value in one.values())))
 
 
 def _batches(samples: int, size: int, steps: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:

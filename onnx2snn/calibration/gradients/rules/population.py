@@ -16,31 +16,31 @@ def population(backward: Backward, node: onnx.NodeProto, gradient: str) -> None:
     """To the currents, the bias, the threshold, and the potential if that is a parameter."""
     current, theta, shift, passes, levers, *potential = node.input
     shape, rows = backward.shapes[current], attributes(node)["rows"]
-    one = (shape[0] // rows, *shape[1:])
-    passed, left = [], []
-    later = backward.constant(0.0)
+    size = shape[0] // rows
+    later = backward.constant(0.0)  # what steps behind a row pass to it
+    passed: list[str] = []
+    kept: list[str] = []
     for row in reversed(range(rows)):
-        part = (row * one[0], (row + 1) * one[0]) if rows > 1 else None
-        error = _part(backward, gradient, part)
-        left.append(backward.emit("Sub", [error, later]))
-        later = backward.emit("Where", [_part(backward, passes, part), error, later])
+        error, open_ = (_row(backward, tensor, row, size, rows) for tensor in (gradient, passes))
+        kept.append(backward.emit("Sub", [error, later]) if passed else error)
+        later = backward.emit("Where", [open_, error, later])
         passed.append(later)
-    first = later
     every = _joined(backward, passed[::-1])
-    turned = backward.emit("Mul", [_joined(backward, left[::-1]), levers])
+    turned = backward.emit("Mul", [_joined(backward, kept[::-1]), levers])
     backward.add(current, every)
     backward.add(shift, backward.summed_to(every, shape, backward.shapes[shift]))
     backward.add(theta, backward.summed_to(turned, shape, backward.shapes[theta]))
     for name in potential:
-        charge = backward.summed_to(first, one, backward.shapes[name])
+        charge = backward.summed_to(later, (size, *shape[1:]), backward.shapes[name])
         backward.add(name, backward.emit("Mul", [charge, theta]))
 
 
-def _part(backward: Backward, tensor: str, part: tuple[int, int] | None) -> str:
-    if part is None:
+def _row(backward: Backward, tensor: str, row: int, size: int, rows: int) -> str:
+    """One step of all samples."""
+    if rows == 1:
         return tensor
-    begin, end = part
-    return backward.emit("Slice", [tensor, *(backward.whole([n]) for n in (begin, end, 0))])
+    limits = (row * size, (row + 1) * size, 0)
+    return backward.emit("Slice", [tensor, *(backward.whole([n]) for n in limits)])
 
 
 def _joined(backward: Backward, parts: list[str]) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from onnx2snn.calibration.gradients.backward import NoGradientError
+from onnx2snn.calibration.runnable import source_network
 from onnx2snn.methods import TUNINGS, Calibrated
 from onnx2snn.methods.forward import simulate_plan
 from onnx2snn.methods.tuning import distill
@@ -144,3 +145,38 @@ def test_what_is_not_finite_ends_it(net, monkeypatch):
     )
     with pytest.raises(NoGradientError, match="not finite"):
         tuned(net)
+
+
+def test_batches_that_fit_into_memory(net, monkeypatch):
+    """Of a budget that holds three samples, three are taken at once."""
+    seen = []
+    call = distill.Descent.__call__
+
+    def spy(self, batch, observation):
+        seen.append(len(next(iter(batch.values()))))
+        return call(self, batch, observation)
+
+    monkeypatch.setattr(distill.Descent, "__call__", spy)
+    monkeypatch.setattr(distill, "FEWEST", 2)
+    monkeypatch.setattr(distill, "MOST", 2)
+    config = replace(CONFIG, neuron="if")
+    values = source_network(net.segments).run(net.inputs)
+    neurons = sum(value[0].size for value in values.values())
+    monkeypatch.setattr(distill, "BUDGET", int(3.5 * neurons * (4 + distill.BYTES * 4)))
+    tuned(net, config)
+    assert seen == [3, 3]
+
+
+def test_analog_parts_hear_means(new_net, cut):
+    """A clip that stays analog is no part of the window: gradients go back through means."""
+    made = new_net()
+    x = made.relu(made.conv(made.input(shape=("N", 2, 8, 8)), (3, 2, 1, 1)), name="one")
+    x = made.node("Clip", made.conv(x, (3, 3, 1, 1)), made.const(-0.4), made.const(0.6), name="odd")
+    x = made.relu(made.conv(x, (3, 3, 1, 1)), name="two")
+    model = made.model(made.conv(x, (2, 3, 1, 1)))
+    config = replace(CONFIG, neuron="if")
+    whole, analog = cut(model), cut(model, keep_analog={"odd"})
+    assert distill._rows(whole.segments, config) == 4
+    assert distill._rows(analog.segments, config) == 1
+    start, found = tuned(analog, config)
+    assert error(analog, found) < error(analog, start)
