@@ -16,6 +16,7 @@ Steps are those of :mod:`onnx2snn.calibration.optimizer`; they rise and fall as 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from math import cos, isfinite, pi
 
 import numpy as np
@@ -33,7 +34,7 @@ from onnx2snn.checkpoint import NOWHERE, Place
 from onnx2snn.methods.base import TUNINGS, Calibrated, TuningMethod
 from onnx2snn.methods.forward import observe_plan
 from onnx2snn.methods.layerwise import BUDGET
-from onnx2snn.plan import ConversionConfig, Progress
+from onnx2snn.plan import ConversionConfig, NeuronPlan, Progress
 from onnx2snn.segment import Segment
 
 BATCH = 16
@@ -110,7 +111,17 @@ def tune(
         if progress:
             progress(f"tune all layers: loss {loss:.3g}", step + 1, steps)
     network.parameters.update(optimizer.state.means)
-    return Calibrated(network.tuned_neurons(), network.tuned_corrections())
+    return Calibrated(_told(network), network.tuned_corrections())
+
+
+def _told(network: TunableNetwork) -> tuple[NeuronPlan, ...]:
+    """The populations, with a note of who set their potentials, if those were tuned."""
+    return tuple(
+        replace(n, provenance={**n.provenance, "v_init": "distill"})
+        if n.site + POTENTIAL in network.parameters
+        else n
+        for n in network.tuned_neurons()
+    )
 
 
 def _rows(segments: Sequence[Segment], config: ConversionConfig) -> int:

@@ -51,7 +51,10 @@ def test_potentials_are_tuned_in_time(neuron, timesteps, net):
         if n.threshold is not None and n.amplitude is not None
     ]
     moved = any((np.abs(s - 0.5) > 0.01).any() for s in shares)
-    assert moved == (neuron == "if" and timesteps == 4)
+    tuned_in_time = neuron == "if" and timesteps == 4
+    assert moved == tuned_in_time
+    told = {n.provenance["v_init"] for n in found.neurons if n.threshold is not None}
+    assert ("distill" in told) == tuned_in_time
 
 
 def test_bounds_of_thresholds(net):
