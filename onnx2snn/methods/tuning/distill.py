@@ -86,14 +86,12 @@ def tune(
         )
 
     samples = len(next(iter(inputs.values())))
-    simulated = rows_of_window(config.neuron, config.timesteps)
     source = source_network(segments)
-    size = min(BATCH, samples, _most(source, inputs, simulated + BYTES * rows))
+    size = min(BATCH, samples, _most(source, inputs, config, rows))
     first = {name: values[:size] for name, values in inputs.items()}
     descent = Descent(network, source, inputs, observe(first, 0))
     optimizer = _optimizer(network, place.recall(State))
-    passes = simulated + TEACHER + BACKWARD * rows
-    work = size * passes * descent.work + optimizer.work
+    work = size * _passes(config, rows) * descent.work + optimizer.work
     steps = round(min(MOST, max(FEWEST, WORK / work)))
     rng = np.random.default_rng(config.seed)
     for step, chosen in enumerate(_batches(samples, size, steps, config.seed)):
@@ -135,10 +133,18 @@ def _rows(segments: Sequence[Segment], config: ConversionConfig) -> int:
     return config.timesteps if in_time and config.timesteps <= LONGEST else 1
 
 
-def _most(source: Runnable, inputs: Mapping[str, Array], held: int) -> int:
-    """Samples at once, for so many bytes held of every neuron."""
+def _passes(config: ConversionConfig, rows: int) -> int:
+    """What a step costs, in forward passes."""
+    return rows_of_window(config.neuron, config.timesteps) + TEACHER + BACKWARD * rows
+
+
+def _most(
+    source: Runnable, inputs: Mapping[str, Array], config: ConversionConfig, rows: int
+) -> int:
+    """Samples whose neurons fit into memory at once; spikes take a byte each."""
     one = source.run({name: values[:1] for name, values in inputs.items()})
-    return max(1, BUDGET // (held * sum(value.size for value in one.values())))
+    neuron = rows_of_window(config.neuron, config.timesteps) + BYTES * rows
+    return max(1, BUDGET // (neuron * sum(value.size for value in one.values())))
 
 
 def _batches(samples: int, size: int, steps: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:
