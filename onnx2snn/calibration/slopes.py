@@ -47,7 +47,7 @@ class Slopes:
 
 
 def slopes_of_means(
-    drive: Array, theta: Array, share: Array, alive: Array, timesteps: int
+    drive: Array, theta: Array, share: Array, alive: Mask, timesteps: int
 ) -> Slopes:
     """Slopes of means over the window, R = 1.
 
